@@ -1,0 +1,1 @@
+"""What fastask costs beside asyncio on uvloop; see the README."""

@@ -1,0 +1,36 @@
+cimport cython
+from cpython.object cimport PyObject
+
+from fastask._core.wheel cimport Wheel
+
+
+cdef class Hub:
+    # The part of a scheduler that the rooms below it may touch. One per event loop.
+    cdef readonly object loop
+    cdef object context             # empty; for the callbacks that the loop runs
+    cdef object current_tasks       # asyncio's dict of loop -> task, or None (3.14+)
+    cdef Wheel wheel
+    cdef PyObject *run_head         # runnable processes, linked by `run_next`;
+    cdef PyObject *run_tail         # the queue owns one reference to each
+    cdef PyObject *live_head        # live processes, linked by `live_next`;
+    cdef PyObject *live_tail        # the table owns one reference to each (I1)
+    cdef Py_ssize_t live
+    cdef unsigned long long spawned
+    cdef dict names                 # name key -> Process
+    cdef dict adopted               # asyncio task -> Process
+    cdef double grace               # seconds that an unwinding process may take
+    cdef object vacated             # future set when a process leaves the table, or None
+    cdef int immediate              # waits that were over at once, in this turn
+    cdef bint keeps_frames          # of crashes, for debuggers: in debug mode
+    cdef bint draining
+    cdef bint armed                 # a drain is scheduled in the loop
+
+    cdef int arm(self) except -1
+    cdef int kill(self, object process, object reason) except -1
+    cdef int begin_exit(self, object process) except -1
+    cdef object current(self)
+
+
+cdef Hub running_hub()
+cdef PyObject *swap_running_hub(PyObject *hub) noexcept
+cdef bint is_here(Hub hub) except -1

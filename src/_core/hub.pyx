@@ -1,0 +1,67 @@
+"""Hub: what processes need of their scheduler, without looking up at it. Layer 1.
+
+The hub of the drain that runs in this thread is kept in C thread-local storage: it is
+the only state outside a hub, it is per thread, and it is NULL between drains (I10).
+"""
+
+from asyncio import _get_running_loop
+
+cimport cython
+from cpython.object cimport PyObject
+
+from fastask._core.wheel cimport Wheel
+
+cdef extern from *:
+    """
+    #if defined(_MSC_VER)
+    static __declspec(thread) PyObject *fastask_running_hub = NULL;
+    #else
+    static __thread PyObject *fastask_running_hub = NULL;
+    #endif
+    """
+    PyObject *fastask_running_hub
+
+
+cdef class Hub:
+    """The base of the scheduler; made by it only."""
+
+    def __cinit__(self):
+        self.wheel = Wheel()
+        self.names = {}
+        self.adopted = {}
+
+    cdef int arm(self) except -1:
+        """Make the loop run a drain soon, unless one runs or is scheduled."""
+        raise SystemError("a hub is driven by its scheduler")
+
+    cdef int kill(self, object process, object reason) except -1:
+        """End a process now, honouring no await."""
+        raise SystemError("a hub is driven by its scheduler")
+
+    cdef int begin_exit(self, object process) except -1:
+        """Begin to unwind an adopted process whose fate was just fixed."""
+        raise SystemError("a hub is driven by its scheduler")
+
+    cdef object current(self):
+        """Return what asyncio holds for the current task of the loop, or None."""
+        raise SystemError("a hub is driven by its scheduler")
+
+
+cdef Hub running_hub():
+    """Return the hub whose drain runs in this thread, or None."""
+    return None if fastask_running_hub is NULL else <Hub>fastask_running_hub
+
+
+cdef PyObject *swap_running_hub(PyObject *hub) noexcept:
+    """Set the hub of this thread (borrowed: the drain holds it); return the last."""
+    global fastask_running_hub
+    cdef PyObject *last = fastask_running_hub
+    fastask_running_hub = hub
+    return last
+
+
+cdef bint is_here(Hub hub) except -1:
+    """Tell whether this thread may touch the processes of `hub` directly."""
+    if fastask_running_hub is <PyObject *>hub:
+        return True
+    return _get_running_loop() is hub.loop

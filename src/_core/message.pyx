@@ -1,0 +1,144 @@
+"""What the runtime sends, and the two outcomes of a task. Layer 0.
+
+All are frozen values: compared by value, usable in `match` by position and keyword.
+"""
+
+cimport cython
+from cython cimport dataclasses
+
+from collections.abc import Sequence
+from types import GenericAlias
+
+from fastask._core.errors import Exit
+
+
+@cython.final
+cdef class Reply:
+    """The result of a task, as a message in its owner's mailbox.
+
+    Equals and unpacks like the tuple `(ref, value)`. Elixir: `{ref, result}`.
+    """
+
+    __match_args__ = ("ref", "value")
+    __class_getitem__ = classmethod(GenericAlias)
+
+    def __init__(self, ref, value):
+        self.ref = ref
+        self.value = value
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return (self.ref, self.value)[index]
+
+    def __iter__(self):
+        return iter((self.ref, self.value))
+
+    def __eq__(self, other):
+        if type(other) is Reply:
+            return (self.ref, self.value) == ((<Reply>other).ref, (<Reply>other).value)
+        if isinstance(other, tuple):
+            return (self.ref, self.value) == other
+        return NotImplemented
+
+    def __hash__(self):
+        return hash((self.ref, self.value))
+
+    def __repr__(self):
+        return f"Reply(ref={self.ref!r}, value={self.value!r})"
+
+
+Sequence.register(Reply)  # so that `case (ref, value):` matches
+
+
+@dataclasses.dataclass(frozen=True)
+@cython.final
+cdef class Down:
+    """A monitor fired: `process` (as it was monitored) ended with `reason`.
+
+    Elixir: `{:DOWN, ref, :process, object, reason}`.
+    """
+
+
+@dataclasses.dataclass(frozen=True)
+@cython.final
+cdef class Exited:
+    """A trapped exit signal: it came from `process`, with `reason`.
+
+    Elixir: `{:EXIT, from, reason}`.
+    """
+
+
+@dataclasses.dataclass(frozen=True)
+@cython.final
+cdef class Timeout:
+    """A timer of `start_timer` ran out. Elixir: `{:timeout, ref, message}`."""
+
+
+@dataclasses.dataclass(frozen=True)
+@cython.final
+cdef class Ok:
+    """A task returned `value`. Elixir: `{:ok, value}`."""
+
+    __class_getitem__ = classmethod(GenericAlias)
+
+    def unwrap(self):
+        """Return the value."""
+        return self.value
+
+
+@dataclasses.dataclass(frozen=True)
+@cython.final
+cdef class Failed:
+    """A task ended without a value, for `reason`. Elixir: `{:exit, reason}`."""
+
+    def unwrap(self):
+        """Raise the reason when it is an exception, else `Exit(reason)`."""
+        raise failure_of(self.reason)
+
+
+cdef Reply new_reply(object ref, object value):
+    cdef Reply message = Reply.__new__(Reply)
+    message.ref = ref
+    message.value = value
+    return message
+
+
+cdef Down new_down(object ref, object process, object reason):
+    cdef Down message = Down.__new__(Down)
+    message.ref = ref
+    message.process = process
+    message.reason = reason
+    return message
+
+
+cdef Exited new_exited(object process, object reason):
+    cdef Exited message = Exited.__new__(Exited)
+    message.process = process
+    message.reason = reason
+    return message
+
+
+cdef Timeout new_timeout(object ref, object message):
+    cdef Timeout timeout = Timeout.__new__(Timeout)
+    timeout.ref = ref
+    timeout.message = message
+    return timeout
+
+
+cdef Ok new_ok(object value):
+    cdef Ok outcome = Ok.__new__(Ok)
+    outcome.value = value
+    return outcome
+
+
+cdef Failed new_failed(object reason):
+    cdef Failed outcome = Failed.__new__(Failed)
+    outcome.reason = reason
+    return outcome
+
+
+cdef object failure_of(object reason):
+    """Return what awaiting something that ended with `reason` raises."""
+    return reason if isinstance(reason, BaseException) else Exit(reason)

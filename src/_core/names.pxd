@@ -1,0 +1,10 @@
+from fastask._core.process cimport Process
+from fastask._core.ref cimport Ref
+from fastask._core.scheduler cimport Scheduler
+
+
+cdef object name_key(object name, str argument)
+cdef Process named(Scheduler scheduler, object name, str argument)
+cdef int register_process(Process process, object name) except -1
+cdef int check_free(Scheduler scheduler, object name) except -1
+cdef int deliver_by_ref(Ref ref, object message) except -1

@@ -1,0 +1,147 @@
+"""Names and destinations: from what a user writes to a process. Layer 6."""
+
+from fastask._core.errors import NameTakenError, NoProcessError, UnknownNameError
+
+from fastask._core.bond cimport LINK, Bond, detach
+from fastask._core.process cimport DEAD, Process
+from fastask._core.ref cimport EXPLICIT, NO_ALIAS, REPLY_DEMONITOR, Ref
+from fastask._core.ref cimport REPLY as ONE_REPLY
+from fastask._core.scheduler cimport (
+    Scheduler, current_or_none, current_process, current_scheduler,
+)
+from fastask._core.signal cimport deliver
+
+
+cdef object name_key(object name, str argument):
+    """Return a key that tells `1`, `1.0` and `True` apart, also inside a tuple."""
+    cdef object kind = type(name)
+    if kind is str:
+        return name
+    if name is None:
+        raise ValueError(f"{argument} must not be None, got None")
+    if isinstance(name, (Process, Ref)):
+        raise ValueError(f"{argument} must not be a process or a ref, got {name!r}")
+    if kind is tuple:
+        parts = [None if part is None else name_key(part, argument) for part in name]
+        return (tuple, tuple(parts))
+    try:
+        hash(name)
+    except TypeError:
+        raise TypeError(f"{argument} must be hashable, got {name!r}") from None
+    return (kind, name)
+
+
+cdef Process named(Scheduler scheduler, object name, str argument):
+    """Return the process that has a name, or None."""
+    return <Process>scheduler.names.get(name_key(name, argument))
+
+
+cdef int check_free(Scheduler scheduler, object name) except -1:
+    cdef object key = name_key(name, "name")
+    holder = scheduler.names.get(key)
+    if holder is not None:
+        raise NameTakenError(
+            f"name {name!r} is taken by {holder!r}", process=holder
+        )
+    return 0
+
+
+cdef int register_process(Process process, object name) except -1:
+    """Give a process a name, or raise why it can't have it."""
+    cdef object key = name_key(name, "name")
+    check_free(<Scheduler>process.hub, name)
+    if process.name is not None:
+        raise NameTakenError(
+            f"{process!r} already has the name {process.name!r}", process=process
+        )
+    process.extras().name = name
+    process.extra.key = key
+    process.hub.names[key] = process
+    return 0
+
+
+cdef int deliver_by_ref(Ref ref, object message) except -1:
+    """Deliver to the process behind an alias; an inactive one drops the message."""
+    cdef Bond bond
+    cdef Process process = <Process>ref.process
+    if ref.mode == NO_ALIAS:
+        return 0
+    if ref.mode == ONE_REPLY or ref.mode == REPLY_DEMONITOR:
+        ref.mode = NO_ALIAS
+        bond = <Bond>ref.bond
+        if bond is not None:
+            ref.bond = None
+            bond.flags &= LINK
+            if not bond.flags:
+                detach(bond)
+    return deliver(process, message)
+
+
+def register(name, process=None):
+    """Give a process a name, under which `send` and others find it.
+
+    The name is free again when the process ends, before anybody is told of its end.
+
+    Args:
+        name: Anything hashable except None; `1`, `1.0` and `True` are three names.
+        process: The process; the caller when None. It has at most one name.
+
+    Raises:
+        NameTakenError: If the name is taken or the process has one.
+        NoProcessError: If the process has ended.
+        ValueError: If the name is None.
+        TypeError: If the name is not hashable.
+
+    Example:
+        ```python
+        import fastask
+
+        async def main() -> None:
+            fastask.register("main")
+            fastask.send("main", "hello")
+            assert await fastask.receive() == "hello"
+
+        fastask.run(main)
+        ```
+
+    Elixir: `Process.register/2`.
+    """
+    if process is None:
+        process = current_process()
+    elif not isinstance(process, Process):
+        raise TypeError(f"process must be a Process, got {process!r}")
+    name_key(name, "name")
+    if (<Process>process).life == DEAD:
+        raise NoProcessError(f"process must be alive, got {process!r}")
+    if (<Process>process).hub is not current_scheduler():
+        raise ValueError(f"{process!r} belongs to another event loop")
+    register_process(<Process>process, name)
+
+
+def unregister(name):
+    """Take a name away from the process that has it.
+
+    Raises:
+        UnknownNameError: If nobody has the name.
+
+    Elixir: `Process.unregister/1`.
+    """
+    cdef Scheduler scheduler = current_scheduler()
+    cdef Process process = named(scheduler, name, "name")
+    if process is None:
+        raise UnknownNameError(f"nobody has the name {name!r}")
+    del scheduler.names[process.extra.key]
+    process.extra.name = process.extra.key = None
+
+
+def whereis(name):
+    """Return the process that has a name, or None. Elixir: `Process.whereis/1`."""
+    current_or_none()
+    return named(current_scheduler(), name, "name")
+
+
+def registered():
+    """Return the names that processes have. Elixir: `Process.registered/0`."""
+    cdef Process process
+    current_or_none()
+    return [process.extra.name for process in current_scheduler().names.values()]

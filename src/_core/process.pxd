@@ -1,0 +1,96 @@
+cimport cython
+from cpython.object cimport PyObject
+
+from fastask._core.hub cimport Hub
+from fastask._core.mailbox cimport Mailbox
+from fastask._core.wheel cimport Node
+
+
+cdef enum Life:
+    RUNNABLE    # in the run queue
+    RUNNING     # its coroutine is on the stack
+    WAITING     # parked in a wait of ours, or awaiting a future; adopted: always
+    DEAD
+
+
+cdef enum Fate:
+    FREE        # no fatal signal was accepted
+    DOOMED      # one was; it takes effect at the next turn
+    UNWINDING   # ExitSignal was thrown into the coroutine
+    CLOSING     # the coroutine is being closed: no await is honoured
+
+
+@cython.final
+cdef class Lineage:
+    # Who started whom. It names a process without keeping it, see `line_of`.
+    cdef object process         # weak reference
+    cdef unsigned long long id
+    cdef Lineage ancestors
+    cdef Lineage callers
+    cdef int depth
+
+
+@cython.final
+cdef class Extra:
+    # What few processes have, so that the others stay small.
+    cdef object name            # registered name, or None
+    cdef object key             # under which the name stands in the hub's table
+    cdef object label
+    cdef list callbacks         # of (callback, context, subject)
+    cdef list guests            # waits on this mailbox that another task drives
+    cdef Node deadline          # ends the unwinding
+    cdef double grace           # negative: that of the hub
+    cdef Lineage line
+    cdef object cancel_message
+
+
+cdef class Process:
+    cdef object __weakref__
+    cdef Hub hub
+    cdef readonly unsigned long long id
+    cdef object body            # coroutine; the asyncio task when adopted; None: dead
+    cdef object context
+    cdef object function        # what it runs, for people; None when dead
+    cdef Node parked            # the wait of ours it is parked in
+    cdef object awaited         # the future it awaits
+    cdef object outcome         # what it returned
+    cdef object reason          # exit reason, from the moment that it is fixed
+    cdef Extra extra
+    cdef Lineage ancestors
+    cdef Lineage callers
+    cdef Mailbox mailbox
+    cdef PyObject *live_earlier
+    cdef PyObject *live_later
+    cdef PyObject *run_next
+    cdef PyObject *bonds_in     # bonds whose target it is; it owns one reference each
+    cdef PyObject *bonds_out    # bonds whose watcher it is; borrowed
+    cdef PyObject *timers       # timers that send to it; borrowed from the wheel
+    cdef long long born
+    cdef unsigned int bonds_in_count
+    cdef unsigned int bonds_out_count
+    cdef int cancels
+    cdef unsigned char life
+    cdef unsigned char fate
+    cdef unsigned char own_waits    # reached since it is unwinding
+    cdef bint traps
+    cdef bint adopted
+    cdef bint queued
+    cdef bint must_cancel
+    cdef bint must_throw        # `outcome` is an error to throw at the next turn
+    cdef bint killing           # a kill came while it was running
+    cdef bint returned          # `outcome` is what its function returned
+    cdef bint was_cancelled     # it ended by an asyncio cancellation
+    cdef bint reported          # its crash is in the log, or its cause is
+    cdef bint given             # its coroutine was handed in as an object
+    cdef public bint _asyncio_future_blocking
+
+    cdef int wake(self) except -1
+    cdef Extra extras(self)
+    cdef int enter_table(self) except -1
+    cdef int leave_table(self) except -1
+    cdef int settle(self) except -1
+    cdef object failure(self)
+
+
+cdef Lineage line_of(Process process)
+cdef list line_members(Lineage line, bint callers)

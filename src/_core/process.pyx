@@ -1,0 +1,419 @@
+"""Process: one coroutine with a mailbox, bonds to others and a fate. Layer 2.
+
+This room holds the data of a process and the face it shows to asyncio, to which it is
+a task. What signals do to it is told in `signal`, how it runs in `scheduler`.
+"""
+
+import asyncio
+import contextvars
+from asyncio import CancelledError, InvalidStateError
+from asyncio.base_tasks import _task_get_stack, _task_print_stack
+from types import GenericAlias
+from weakref import ref as weak
+
+cimport cython
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
+
+from fastask._core.hub cimport Hub
+from fastask._core.message cimport failure_of
+from fastask._core.wheel cimport Node
+
+
+cdef enum:
+    LONGEST_LINE = 64       # ancestors kept before the oldest half is forgotten
+
+
+@cython.final
+cdef class Lineage:
+    pass
+
+
+@cython.final
+cdef class Extra:
+    def __cinit__(self):
+        self.grace = -1.0
+
+
+cdef class Process:
+    """The handle of a process: hashable, and valid for ever (Elixir's pid).
+
+    A process is made by `spawn` and its kin and belongs to one event loop. It may be
+    awaited by any coroutine of that loop, and does for asyncio as one of its tasks.
+    Only `send` may be used from other threads. A dead process keeps its id, its
+    reason and what its function returned, but no stack.
+
+    Attributes:
+        id: A number that no other process of the same event loop has or had.
+    """
+
+    __class_getitem__ = classmethod(GenericAlias)
+
+    def __init__(self):
+        raise TypeError("a process is made by spawn(), not by calling its class")
+
+    def __reduce__(self):
+        raise TypeError(f"{self!r} belongs to this event loop: cannot pickle it")
+
+    def __repr__(self):
+        cdef list words = [f"<{type(self).__name__} #{self.id}"]
+        if self.name is not None:
+            words.append(f"name={self.name!r}")
+        if self.label is not None:
+            words.append(f"label={self.label!r}")
+        if self.function is not None:
+            words.append(function_name(self.function))
+        if self.life == DEAD:
+            words.append(f"dead reason={self.reason!r}")
+        return " ".join(words) + ">"
+
+    @property
+    def name(self):
+        """The registered name, or None."""
+        return None if self.extra is None else self.extra.name
+
+    @property
+    def alive(self):
+        """Whether the process has not ended. It ends when its unwinding has ended."""
+        return self.life != DEAD
+
+    @property
+    def label(self):
+        """What `set_label` set, or None."""
+        return None if self.extra is None else self.extra.label
+
+    # What asyncio asks of a future.
+
+    def __await__(self):
+        return Join(self, self)
+
+    def __iter__(self):
+        return Join(self, self)
+
+    def get_loop(self):
+        """Return the event loop that the process belongs to."""
+        return self.hub.loop
+
+    @property
+    def _loop(self):
+        return self.hub.loop
+
+    def done(self):
+        """Return whether the process has ended."""
+        return self.life == DEAD
+
+    def cancelled(self):
+        """Return whether the process ended by an asyncio cancellation."""
+        return self.was_cancelled
+
+    def result(self):
+        """Return what the function returned, or raise what ended the process.
+
+        Raises:
+            asyncio.InvalidStateError: If the process has not ended.
+            asyncio.CancelledError: If it was cancelled.
+            Exit: If it ended with a reason that is no exception.
+            BaseException: What it crashed with.
+        """
+        if self.life != DEAD:
+            raise InvalidStateError(f"{self!r} has not ended")
+        if self.returned:
+            return self.outcome
+        raise self.failure()
+
+    def exception(self):
+        """Return what awaiting the process raises, or None when it returned.
+
+        Raises:
+            asyncio.InvalidStateError: If the process has not ended.
+            asyncio.CancelledError: If it was cancelled.
+        """
+        if self.life != DEAD:
+            raise InvalidStateError(f"{self!r} has not ended")
+        if self.was_cancelled:
+            raise self.failure()
+        return None if self.returned else self.failure()
+
+    def add_done_callback(self, callback, *, context=None):
+        """Call `callback(process)` soon after the process has ended."""
+        watch(self, callback, context, self)
+
+    def remove_done_callback(self, callback):
+        """Remove every such callback; return how many there were."""
+        return unwatch(self, callback)
+
+    def set_result(self, result):
+        raise RuntimeError(f"{self!r} has the result that its function returns")
+
+    def set_exception(self, exception):
+        raise RuntimeError(f"{self!r} has the exception that its function raises")
+
+    # What asyncio asks of a task.
+
+    def cancel(self, msg=None):
+        """Cancel the process as asyncio cancels a task.
+
+        `asyncio.CancelledError` is raised where it waits; unless it is caught, the
+        process ends with `SHUTDOWN`. Returns False when the process has ended.
+        """
+        if self.life == DEAD:
+            return False
+        if self.adopted:
+            return self.body.cancel(msg)
+        self.cancels += 1
+        if self.fate != FREE:
+            return True
+        if self.awaited is not None and self.awaited.cancel(msg):
+            return True
+        self.must_cancel = True
+        if msg is not None:
+            self.extras().cancel_message = msg
+        self.wake()
+        return True
+
+    def cancelling(self):
+        """Return how many calls of `cancel` were not taken back by `uncancel`."""
+        return self.body.cancelling() if self.adopted and self.body else self.cancels
+
+    def uncancel(self):
+        """Take back one call of `cancel`; return how many remain."""
+        if self.adopted and self.body is not None:
+            return self.body.uncancel()
+        if self.cancels > 0:
+            self.cancels -= 1
+            if self.cancels == 0:
+                self.must_cancel = False
+        return self.cancels
+
+    def get_name(self):
+        """Return the registered name, the label or a name made of the id."""
+        if self.extra is not None:
+            if self.extra.name is not None:
+                return str(self.extra.name)
+            if self.extra.label is not None:
+                return str(self.extra.label)
+        return f"Process-{self.id}"
+
+    def set_name(self, value):
+        """Set the label: what asyncio calls a name is for people only."""
+        self.extras().label = str(value)
+
+    def get_coro(self):
+        """Return the coroutine, or None when the process has ended."""
+        return self.body.get_coro() if self.adopted and self.body else self.body
+
+    def get_context(self):
+        """Return the context variables of the process."""
+        return self.context
+
+    @property
+    def _coro(self):
+        return self.get_coro()
+
+    @property
+    def _must_cancel(self):
+        return self.must_cancel
+
+    @property
+    def _fut_waiter(self):
+        return self.awaited
+
+    def get_stack(self, *, limit=None):
+        """Return the frames of the coroutine, as `asyncio.Task.get_stack` does."""
+        return [] if self.get_coro() is None else _task_get_stack(self, limit)
+
+    def print_stack(self, *, limit=None, file=None):
+        """Print the frames of the coroutine, as `asyncio.Task.print_stack` does."""
+        _task_print_stack(self, limit, file)
+
+    def _wakeup(self, future):
+        """Go on: the future that the process awaits is done."""
+        if self.awaited is future:
+            self.awaited = None
+            self.wake()
+
+    # For the rooms above.
+
+    cdef int wake(self) except -1:
+        """Put a waiting process in the run queue; nothing else needs it."""
+        cdef Hub hub = self.hub
+        if self.life != WAITING or self.adopted:
+            return 0
+        self.life = RUNNABLE
+        self.queued = True
+        self.run_next = NULL
+        Py_INCREF(self)  # released by the drain that takes it from the queue
+        if hub.run_tail is NULL:
+            hub.run_head = <PyObject *>self
+        else:
+            (<Process>hub.run_tail).run_next = <PyObject *>self
+        hub.run_tail = <PyObject *>self
+        if not hub.draining and not hub.armed:
+            hub.arm()
+        return 0
+
+    cdef Extra extras(self):
+        if self.extra is None:
+            self.extra = Extra.__new__(Extra)
+        return self.extra
+
+    cdef int enter_table(self) except -1:
+        cdef Hub hub = self.hub
+        hub.spawned += 1
+        self.id = hub.spawned
+        Py_INCREF(self)  # I1: the table owns it; released in leave_table
+        self.live_earlier = hub.live_tail
+        if hub.live_tail is NULL:
+            hub.live_head = <PyObject *>self
+        else:
+            (<Process>hub.live_tail).live_later = <PyObject *>self
+        hub.live_tail = <PyObject *>self
+        hub.live += 1
+        return 0
+
+    cdef int leave_table(self) except -1:
+        cdef Hub hub = self.hub
+        if self.live_earlier is NULL:
+            hub.live_head = self.live_later
+        else:
+            (<Process>self.live_earlier).live_later = self.live_later
+        if self.live_later is NULL:
+            hub.live_tail = self.live_earlier
+        else:
+            (<Process>self.live_later).live_earlier = self.live_earlier
+        self.live_earlier = self.live_later = NULL
+        hub.live -= 1
+        if hub.vacated is not None and not hub.vacated.done():
+            hub.vacated.set_result(None)
+        Py_DECREF(self)  # taken in enter_table; the caller holds another
+        return 0
+
+    cdef int settle(self) except -1:
+        """Schedule the callbacks of those who wait for the end."""
+        cdef list callbacks
+        if self.extra is None or self.extra.callbacks is None:
+            return 0
+        callbacks = self.extra.callbacks
+        self.extra.callbacks = None
+        for callback, context, subject in callbacks:
+            self.hub.loop.call_soon(callback, subject, context=context)
+        return 0
+
+    cdef object failure(self):
+        """Return what awaiting it raises, once it has ended without a value."""
+        if self.was_cancelled:
+            return CancelledError()
+        if self.outcome is not None and self.fate == FREE:
+            return self.outcome  # the Exit that it raised
+        return failure_of(self.reason)
+
+
+cdef class Join:
+    # What `await process` iterates: a future's protocol, so that any driver can wait.
+    # `subject` is what is handed to asyncio: the process, or the task that stands
+    # for it.
+    cdef Process process
+    cdef object subject
+
+    def __init__(self, Process process, object subject):
+        self.process = process
+        self.subject = subject
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self.process.life != DEAD:
+            self.subject._asyncio_future_blocking = True
+            return self.subject
+        raise StopIteration(self.process.result())
+
+
+def join(Process process, object subject):
+    """Return the iterator that waits for the end of `process` through asyncio."""
+    return Join(process, subject)
+
+
+def watch(Process process, object callback, object context, object subject):
+    """Call `callback(subject)` in `context` soon after the process has ended."""
+    cdef Extra extra
+    if context is None:
+        context = contextvars.copy_context()
+    if process.life == DEAD:
+        process.hub.loop.call_soon(callback, subject, context=context)
+        return
+    extra = process.extras()
+    if extra.callbacks is None:
+        extra.callbacks = []
+    extra.callbacks.append((callback, context, subject))
+
+
+def unwatch(Process process, object callback):
+    """Remove a callback wherever `watch` added it; return how often that was."""
+    cdef list kept
+    if process.extra is None or process.extra.callbacks is None:
+        return 0
+    kept = [entry for entry in process.extra.callbacks if entry[0] != callback]
+    removed = len(process.extra.callbacks) - len(kept)
+    process.extra.callbacks = kept or None
+    return removed
+
+
+def function_name(object function):
+    """Return a name for people of what a process runs."""
+    while hasattr(function, "func"):
+        function = function.func  # functools.partial
+    name = getattr(function, "__qualname__", None)
+    return name if name is not None else type(function).__qualname__
+
+
+cdef Lineage line_of(Process process):
+    """Return the lineage that the children of `process` continue.
+
+    It holds no process alive. A line that grows beyond LONGEST_LINE forgets its older
+    half, so that generations without end cost nothing (I9).
+    """
+    cdef Extra extra = process.extras()
+    if extra.line is None:
+        extra.line = Lineage.__new__(Lineage)
+        extra.line.process = weak(process)
+        extra.line.id = process.id
+        extra.line.ancestors = _shortened(process.ancestors)
+        extra.line.callers = _shortened(process.callers)
+        extra.line.depth = 1 + max(
+            _depth(extra.line.ancestors), _depth(extra.line.callers)
+        )
+    return extra.line
+
+
+cdef inline int _depth(Lineage line):
+    return 0 if line is None else line.depth
+
+
+cdef Lineage _shortened(Lineage line):
+    cdef list kept = []
+    cdef Lineage copy, rest = None
+    if line is None or line.depth < LONGEST_LINE:
+        return line
+    while line is not None and len(kept) < LONGEST_LINE // 2:
+        kept.append(line)
+        line = line.ancestors if line.ancestors is not None else line.callers
+    for line in reversed(kept):
+        copy = Lineage.__new__(Lineage)
+        copy.process = line.process
+        copy.id = line.id
+        copy.ancestors = copy.callers = rest
+        copy.depth = 1 + _depth(rest)
+        rest = copy
+    return rest
+
+
+cdef list line_members(Lineage line, bint callers):
+    """Return the processes of a line that still exist, nearest first."""
+    cdef list members = []
+    while line is not None:
+        process = line.process()
+        if process is not None:
+            members.append(process)
+        line = line.callers if callers else line.ancestors
+    return members

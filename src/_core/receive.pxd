@@ -1,0 +1,25 @@
+cimport cython
+
+from fastask._core.mailbox cimport Letter
+from fastask._core.process cimport Process
+from fastask._core.ref cimport Ref
+from fastask._core.wait cimport Wait
+
+
+@cython.final
+@cython.no_gc
+cdef class Receive(Wait):
+    cdef Ref ref            # the only pattern, when it is a ref
+    cdef tuple patterns     # None: any message
+    cdef Letter seen        # the newest letter that was tried
+    cdef unsigned long removals
+
+    cdef bint take(self) except -1
+    cdef Letter _scan(self, Process process)
+    cdef bint _matches(self, Letter letter) except -1
+
+
+@cython.final
+@cython.no_gc
+cdef class Sleep(Wait):
+    pass

@@ -1,0 +1,245 @@
+"""Receive: taking messages from one's own mailbox, and sleeping. Layer 6."""
+
+from types import GenericAlias, UnionType
+
+cimport cython
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
+
+from fastask._core.mailbox cimport Letter, find, take_out
+from fastask._core.process cimport FREE, Process
+from fastask._core.ref cimport Ref
+from fastask._core.scheduler cimport current_process
+from fastask._core.signal cimport unpack
+from fastask._core.wait cimport FRESH, PARKED, Wait
+from fastask._core.wheel cimport limit_of
+
+cdef object _MISSING = object()
+
+
+@cython.final
+@cython.no_gc
+cdef class Receive(Wait):
+    """Takes the oldest message that matches, out of the process's own mailbox."""
+
+    cdef bint poll(self) except -1:
+        return self.take()
+
+    cdef int expire(self) except -1:
+        raise TimeoutError(f"no matching message within {self.limit / 1e9:g} s")
+
+    cdef bint wants(self, Letter letter):
+        # Types and predicates may run code of the user: they are tried in the
+        # receiver's own turn, never in the sender's.
+        return self.ref is None or letter.tag is self.ref
+
+    cdef bint take(self) except -1:
+        """Take the oldest matching message into `value`; False when there is none."""
+        cdef Process process = self.process
+        cdef Letter letter
+        if self.ref is not None:
+            letter = find(&process.mailbox, self.ref)
+        elif self.patterns is None:
+            if process.mailbox.head is NULL:
+                return False
+            letter = <Letter>process.mailbox.head
+        else:
+            letter = self._scan(process)
+        if letter is None:
+            return False
+        if letter.packed:
+            unpack(process, letter)
+        self.value = letter.message
+        take_out(&process.mailbox, letter)
+        return True
+
+    cdef Letter _scan(self, Process process):
+        """Try the letters that were not tried yet, oldest first."""
+        cdef PyObject *cursor
+        cdef Letter letter
+        cdef unsigned long removals = process.mailbox.removals
+        if self.seen is not None and self.removals == removals:
+            cursor = self.seen.newer
+        else:
+            cursor = process.mailbox.head
+        while cursor is not NULL:
+            letter = <Letter>cursor
+            if letter.packed:
+                unpack(process, letter)
+            if self._matches(letter) and letter.queued:
+                self.seen = None
+                return letter
+            if process.mailbox.removals != removals:
+                # A predicate took messages itself: begin anew.
+                removals = process.mailbox.removals
+                cursor = process.mailbox.head
+                continue
+            self.seen = letter
+            cursor = letter.newer
+        self.removals = removals
+        return None
+
+    cdef bint _matches(self, Letter letter) except -1:
+        for pattern in self.patterns:
+            if type(pattern) is Ref:
+                if letter.tag is pattern:
+                    return True
+            elif isinstance(pattern, (type, UnionType)):
+                if isinstance(letter.message, pattern):
+                    return True
+            elif pattern(letter.message):
+                return True
+        return False
+
+
+@cython.final
+@cython.no_gc
+cdef class Sleep(Wait):
+    """Waits for time to pass."""
+
+    cdef bint poll(self) except -1:
+        return False
+
+    cdef int _step(self, PyObject **out) except -1:
+        if self.limit != 0 or self.process.fate != FREE:
+            return Wait._step(self, out)
+        if self.stage == FRESH:
+            self.stage = PARKED
+            return self._take_turn(out)
+        self.leave()
+        out[0] = <PyObject *>None
+        Py_INCREF(None)  # given to the caller
+        return 1
+
+
+cdef Receive new_receive(tuple patterns):
+    """Return a receive of the running process, with its patterns checked."""
+    cdef Receive wait = Receive.__new__(Receive)
+    wait.process = current_process()
+    if not patterns:
+        return wait
+    if len(patterns) == 1 and type(patterns[0]) is Ref:
+        wait.ref = <Ref>patterns[0]
+        return wait
+    for pattern in patterns:
+        if type(pattern) is Ref or isinstance(pattern, (type, UnionType)):
+            continue
+        if not callable(pattern) or isinstance(pattern, GenericAlias):
+            raise TypeError(
+                f"patterns must be a Ref, a type or a predicate, got {pattern!r}"
+            )
+    wait.patterns = patterns
+    return wait
+
+
+def receive(*patterns, timeout=None):
+    """Take the oldest message that matches from one's own mailbox, waiting for it.
+
+    Messages that do not match stay in place and in order. A message that is queued
+    beats `timeout=0`; the time counts once from entry, whatever else arrives. An exit
+    signal ends the wait as it ends every other. Nothing is lost when the wait is
+    cancelled: the message stays in the mailbox.
+
+    Args:
+        patterns: Any of which may match: a `Ref` (the message tagged with it, found at
+            once whatever else is queued), a type (by `isinstance`), or a predicate.
+            None given: any message.
+        timeout: Seconds, or None for no limit.
+
+    Returns:
+        The message.
+
+    Raises:
+        TimeoutError: If no message matched in time.
+        TypeError: If a pattern is none.
+        ValueError: If `timeout` is negative.
+        RuntimeError: If no process is running.
+
+    Example:
+        ```python
+        import fastask
+
+        async def main() -> None:
+            fastask.send(fastask.self_(), ("price", 3))
+            fastask.send(fastask.self_(), "noise")
+            assert await fastask.receive(str) == "noise"
+            assert await fastask.receive() == ("price", 3)
+
+        fastask.run(main)
+        ```
+
+    Elixir: `receive/1`, with predicates in the place of patterns and guards.
+    """
+    cdef Receive wait = new_receive(patterns)
+    if timeout is not None:
+        wait.limit = limit_of("timeout", timeout)
+    return wait
+
+
+def receive_nowait(*patterns, default=_MISSING):
+    """Take the oldest queued message that matches, without waiting.
+
+    Args:
+        patterns: As for `receive`.
+        default: What to return when nothing matches.
+
+    Returns:
+        The message, or `default`.
+
+    Raises:
+        LookupError: If nothing matches and no default was given.
+        TypeError: If a pattern is none.
+        RuntimeError: If no process is running.
+
+    Example:
+        ```python
+        import fastask
+
+        async def main() -> None:
+            assert fastask.receive_nowait(default=None) is None
+            fastask.send(fastask.self_(), 7)
+            assert fastask.receive_nowait(int) == 7
+
+        fastask.run(main)
+        ```
+
+    Elixir: `receive ... after 0`.
+    """
+    cdef Receive wait = new_receive(patterns)
+    if wait.take():
+        return wait.value
+    if default is _MISSING:
+        raise LookupError("no matching message is queued")
+    return default
+
+
+def sleep(seconds):
+    """Wait for `seconds`, at least; messages that arrive meanwhile stay queued.
+
+    Args:
+        seconds: A number >= 0; 0 gives the others one turn. None sleeps for ever.
+
+    Raises:
+        ValueError: If `seconds` is negative.
+        RuntimeError: If no process is running.
+
+    Example:
+        ```python
+        import fastask
+
+        async def main() -> None:
+            await fastask.sleep(0.01)
+
+        fastask.run(main)
+        ```
+
+    Elixir: `Process.sleep/1`.
+    """
+    cdef Sleep wait = Sleep.__new__(Sleep)
+    wait.limit = limit_of("seconds", seconds)
+    wait.process = current_process()
+    return wait
+
+
+for _verb in (receive, sleep):
+    _verb.__fastask_wait__ = True  # it can be the function of a process

@@ -1,0 +1,56 @@
+cimport cython
+
+from fastask._core.hub cimport Hub
+from fastask._core.process cimport Process
+from fastask._core.wheel cimport Node
+
+
+cdef class Deadline(Node):
+    cdef Process process
+
+
+cdef class Scheduler(Hub):
+    # I10: nothing mutable lives at module level; a scheduler hangs on its loop.
+    cdef object __weakref__
+    cdef object drain_callback      # the bound method, made once
+    cdef object armed_timer         # the loop's handle, or None
+    cdef long long armed_for        # ns: what it is armed for
+    cdef object inbox               # deque of calls from other threads
+    cdef bint inbox_signalled
+    cdef object keeper              # asynchronous generator that the loop closes
+    cdef set given                  # coroutine objects that processes run
+    cdef public object threads      # the pool for plain functions, made when needed
+    cdef object swap_current        # asyncio's function from 3.14 on, else None
+    cdef Process running            # whose coroutine is on top of the stack
+    cdef readonly unsigned long long steps
+    cdef int kills                  # depth of kills inside kills
+    cdef public Process root        # whose end is the end of `run`
+    cdef bint halted                # it has ended: step nobody until `end` is called
+    cdef bint ended                 # starts nothing any more
+
+    cdef Process spawn(self, object coroutine, object function, Process parent)
+    cdef Process adopt(self, object task)
+    cdef int step(self, Process process) except -1
+    cdef int post(self, tuple call) except -1
+
+    cdef int _run(self) except -1
+    cdef object _enter(self, object task)
+    cdef object _interruption(self, Process process)
+    cdef int _yielded(self, Process process, object what) except -1
+    cdef int _give_loop_a_turn(self, Process process) except -1
+    cdef bint _start_grace(self, Process process) except -1
+    cdef int _await_future(self, Process process, object future) except -1
+    cdef int _refuse_yield(self, Process process, str message) except -1
+    cdef int _detach_future(self, Process process) except -1
+    cdef int _failed(self, Process process, object error) except -1
+    cdef int _finish(self, Process process, object reason) except -1
+    cdef int _close(self, Process process) except -1
+    cdef int _arm_timer(self) except -1
+    cdef int _take_inbox(self) except -1
+
+
+cdef Scheduler scheduler_of(object loop)
+cdef Process current_process()
+cdef Process current_or_none()
+cdef Scheduler current_scheduler()
+cdef object stranger()

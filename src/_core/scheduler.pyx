@@ -1,0 +1,715 @@
+"""Scheduler: runs the processes of one event loop. Layer 5.
+
+Runnable processes stand in a queue of ours; the loop sees one callback, the drain,
+for all of them. A drain hands the loop back after BUDGET so that sockets and the
+loop's own timers are served, and is the only place where coroutines are stepped.
+"""
+
+import asyncio
+import contextvars
+import sys
+from asyncio import CancelledError, _get_running_loop
+from collections import deque
+from types import CoroutineType
+
+cimport cython
+from cpython.dict cimport PyDict_DelItem, PyDict_SetItem
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF
+
+from fastask._core.hub cimport Hub, is_here, running_hub, swap_running_hub
+from fastask._core.process cimport (
+    CLOSING, DEAD, DOOMED, FREE, RUNNABLE, RUNNING, UNWINDING, WAITING, Process,
+    line_of,
+)
+from fastask._core.signal cimport exit_by_call, finish
+from fastask._core.wait cimport Wait
+from fastask._core.wheel cimport Node, nanoseconds, now_ns
+
+from fastask._core.errors import Exit, ExitSignal
+from fastask._core.reason import KILLED, NORMAL, SHUTDOWN
+
+cdef extern from "Python.h":
+    PyObject *PyDict_GetItem(object mapping, object key)
+    ctypedef enum PySendResult:
+        PYGEN_RETURN
+        PYGEN_ERROR
+        PYGEN_NEXT
+    PySendResult PyIter_Send(object coroutine, object value, PyObject **out)
+    object PyContext_CopyCurrent()
+    int PyContext_Enter(object context) except -1
+    int PyContext_Exit(object context) except -1
+
+cdef extern from *:
+    """
+    /* Keep a coroutine that swallowed even GeneratorExit from running once more when
+       it is freed: mark it as finalized. Its frame is cleared all the same. */
+    static void fastask_silence(PyObject *coroutine) {
+    #ifdef Py_GIL_DISABLED
+        coroutine->ob_gc_bits |= 2;
+    #else
+        ((uintptr_t *)coroutine)[-1] |= 1;
+    #endif
+    }
+
+    /* The exception that is set, with its traceback. */
+    static PyObject *fastask_fetch(void) {
+    #if PY_VERSION_HEX >= 0x030c0000
+        return PyErr_GetRaisedException();
+    #else
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
+        PyErr_NormalizeException(&type, &value, &traceback);
+        if (traceback != NULL) PyException_SetTraceback(value, traceback);
+        Py_XDECREF(type);
+        Py_XDECREF(traceback);
+        return value;
+    #endif
+    }
+
+    /* PyIter_Send for throw. */
+    static PySendResult fastask_throw(
+        PyObject *coroutine, PyObject *error, PyObject **out
+    ) {
+        PyObject *stop;
+        *out = PyObject_CallMethod(coroutine, "throw", "O", error);
+        if (*out != NULL) return PYGEN_NEXT;
+        if (!PyErr_ExceptionMatches(PyExc_StopIteration)) return PYGEN_ERROR;
+        stop = fastask_fetch();
+        *out = PyObject_GetAttrString(stop, "value");
+        Py_DECREF(stop);
+        return *out != NULL ? PYGEN_RETURN : PYGEN_ERROR;
+    }
+    """
+    void fastask_silence(object coroutine)
+    object fastask_fetch()
+    PySendResult fastask_throw(object coroutine, object error, PyObject **out)
+
+cdef object _NORMAL = NORMAL
+cdef object _SHUTDOWN = SHUTDOWN
+cdef object _KILLED = KILLED
+
+cdef enum:
+    BUDGET = 1_000_000          # ns that a drain may take before the loop has a turn
+    STEPS_BETWEEN_LOOKS = 32    # at the clock
+    DEEPEST_KILL = 50           # kills inside kills before one has to wait its turn
+    TURNS_TO_UNWIND = 3         # of the loop, that an adopted task has
+
+DEFAULT_GRACE = 5.0
+cdef str ATTRIBUTE = "_fastask_scheduler"
+
+
+cdef class Deadline(Node):
+    """Ends the unwinding of a process whose grace is over."""
+
+    cdef int fire(self) except -1:
+        return self.process.hub.kill(self.process, _KILLED)
+
+
+cdef class Scheduler(Hub):
+    """Runs the processes of one event loop; one thread at a time may touch it."""
+
+    def __init__(self, loop):
+        self.loop = loop
+        self.keeps_frames = loop.get_debug()
+        self.grace = DEFAULT_GRACE
+        self.context = contextvars.Context()
+        self.drain_callback = self._drain
+        self.inbox = deque()
+        self.given = set()
+        if sys.version_info < (3, 14):
+            self.current_tasks = asyncio.tasks._current_tasks
+        else:
+            self.swap_current = asyncio.tasks._swap_current_task
+
+    @property
+    def default_grace(self):
+        """Seconds that an unwinding process may await foreign futures."""
+        return self.grace
+
+    @default_grace.setter
+    def default_grace(self, double seconds):
+        self.grace = seconds
+
+    @property
+    def on_stack(self):
+        """The process whose step goes on, or None; read by the stall watchdog."""
+        return self.running
+
+    # Driving.
+
+    cdef int arm(self) except -1:
+        if self.draining or self.armed:
+            return 0
+        self.armed = True
+        try:
+            self.loop.call_soon(self.drain_callback, context=self.context)
+        except RuntimeError:
+            self.armed = False
+            if not self.loop.is_closed():
+                raise
+        return 0
+
+    def _drain(self):
+        """Step runnable processes until there are none or the budget is spent."""
+        cdef PyObject *outer
+        cdef object task
+        if self.draining:
+            return
+        self.armed = False
+        self.draining = True
+        outer = swap_running_hub(<PyObject *>self)
+        task = self._enter(None)
+        try:
+            self._run()
+        finally:
+            self._enter(task)
+            swap_running_hub(outer)
+            self.draining = False
+            self.running = None
+            if self.run_head is not NULL and not self.halted:
+                self.arm()
+            self._arm_timer()
+
+    cdef int _run(self) except -1:
+        cdef Process process
+        cdef long long now = now_ns()
+        cdef long long end = now + BUDGET
+        cdef int steps = 0
+        self._take_inbox()
+        self.wheel.advance(now)
+        while True:
+            if self.run_head is NULL:
+                # Time has passed: what is due may make a process runnable.
+                if self.wheel.armed:
+                    self.wheel.advance(now_ns())
+                if self.run_head is NULL:
+                    return 0
+            process = <Process>self.run_head
+            self.run_head = process.run_next
+            if self.run_head is NULL:
+                self.run_tail = NULL
+            process.queued = False
+            Py_DECREF(process)  # taken in Process.wake or spawn; the variable holds it
+            if process.life == RUNNABLE:
+                self.step(process)
+                if self.halted:
+                    return 0
+            steps += 1
+            if steps == STEPS_BETWEEN_LOOKS:
+                steps = 0
+                now = now_ns()
+                if self.inbox:
+                    self._take_inbox()
+                if self.wheel.armed:
+                    self.wheel.advance(now)
+                if now > end:
+                    return 0
+
+    cdef object current(self):
+        cdef PyObject *task
+        if self.current_tasks is not None:
+            task = PyDict_GetItem(self.current_tasks, self.loop)
+            return None if task is NULL else <object>task
+        return asyncio.current_task(self.loop)
+
+    cdef object _enter(self, object task):
+        """Make `task` asyncio's current task; return the one before."""
+        cdef PyObject *last
+        cdef object before
+        if self.current_tasks is None:
+            return self.swap_current(self.loop, task)
+        last = PyDict_GetItem(self.current_tasks, self.loop)
+        before = None if last is NULL else <object>last
+        if task is not None:
+            PyDict_SetItem(self.current_tasks, self.loop, task)
+        elif last is not NULL:
+            PyDict_DelItem(self.current_tasks, self.loop)
+        return before
+
+    # Stepping.
+
+    cdef int step(self, Process process) except -1:
+        """Run a process until it waits or ends."""
+        cdef PyObject *out = NULL
+        cdef PySendResult status
+        cdef object context
+        cdef object outcome
+        if process.killing:
+            return self._close(process)
+        process.life = RUNNING
+        self.running = process
+        self.steps += 1
+        self.immediate = 0
+        if self.current_tasks is not None:
+            PyDict_SetItem(self.current_tasks, self.loop, process)
+        else:
+            self.swap_current(self.loop, process)
+        context = process.context
+        PyContext_Enter(context)
+        if process.fate == DOOMED or process.must_cancel or process.must_throw:
+            status = fastask_throw(process.body, self._interruption(process), &out)
+        else:
+            status = PyIter_Send(process.body, None, &out)
+        if status == PYGEN_ERROR:
+            outcome = fastask_fetch()
+        else:
+            outcome = <object>out
+            Py_DECREF(outcome)  # the reference that the coroutine gave
+        PyContext_Exit(context)
+        self.running = None
+        if status == PYGEN_NEXT:
+            return self._yielded(process, outcome)
+        if status == PYGEN_ERROR:
+            return self._failed(process, outcome)
+        if process.fate == FREE:
+            process.outcome = outcome
+            process.returned = True
+        return self._finish(process, _NORMAL)
+
+    cdef object _interruption(self, Process process):
+        """Return what is thrown into a process, and detach it from what it awaits."""
+        cdef object error
+        if process.awaited is not None:
+            self._detach_future(process)
+        if process.fate == DOOMED:
+            process.fate = UNWINDING
+            process.must_cancel = process.must_throw = False
+            return ExitSignal(process.reason)
+        if process.must_throw:
+            process.must_throw = False
+            error = process.outcome
+            process.outcome = None
+            return error
+        process.must_cancel = False
+        error = process.extra.cancel_message if process.extra is not None else None
+        return CancelledError() if error is None else CancelledError(error)
+
+    cdef int _yielded(self, Process process, object what) except -1:
+        """A process yielded: it is parked, wants a turn, or awaits a future."""
+        process.life = WAITING
+        if process.killing:
+            return self._close(process)
+        if process.fate == UNWINDING and process.extras().deadline is None:
+            if not self._start_grace(process):
+                return 0
+        if process.parked is what and what is not None:
+            if process.must_cancel:
+                process.wake()
+            return 0
+        if what is self:
+            return process.wake()
+        if what is None:
+            return self._give_loop_a_turn(process)
+        if isinstance(what, Wait):
+            if process.fate != FREE:
+                return self._close(process)
+            return self._refuse_yield(process, f"cannot yield the wait {what!r}")
+        return self._await_future(process, what)
+
+    cdef int _give_loop_a_turn(self, Process process) except -1:
+        """A bare yield, as of `asyncio.sleep(0)`: the loop runs once before it goes on."""
+        self.loop.call_soon(self._go_on, process, context=self.context)
+        return 0
+
+    def _go_on(self, Process process):
+        if process.awaited is None and process.parked is None:
+            process.wake()
+
+    cdef bint _start_grace(self, Process process) except -1:
+        """Begin the time that an unwinding process has; False when it is none."""
+        cdef Deadline deadline
+        cdef double grace = process.extra.grace
+        if grace < 0.0:
+            grace = self.grace
+        if grace == 0.0:
+            self._close(process)
+            return False
+        deadline = Deadline.__new__(Deadline)
+        deadline.process = process
+        process.extra.deadline = deadline
+        self.wheel.add(deadline, now_ns() + nanoseconds(grace))
+        return True
+
+    cdef int _await_future(self, Process process, object future) except -1:
+        cdef object blocking = getattr(future, "_asyncio_future_blocking", None)
+        cdef object message = None
+        if blocking is None:
+            return self._refuse_yield(process, f"bad yield: {future!r} is no future")
+        if future.get_loop() is not self.loop:
+            return self._refuse_yield(
+                process, f"{process!r} got {future!r}, which is of another event loop"
+            )
+        if not blocking:
+            return self._refuse_yield(
+                process, f"yield was used instead of await, with {future!r}"
+            )
+        if future is process:
+            return self._refuse_yield(process, f"{process!r} cannot await itself")
+        future._asyncio_future_blocking = False
+        future.add_done_callback(process._wakeup, context=process.context)
+        process.awaited = future
+        if process.must_cancel:
+            if process.extra is not None:
+                message = process.extra.cancel_message
+            if future.cancel(message):
+                process.must_cancel = False
+        if process.fate == DOOMED:
+            process.wake()
+        return 0
+
+    cdef int _refuse_yield(self, Process process, str message) except -1:
+        """Raise an error where the process yielded what nobody can wait for."""
+        process.outcome = RuntimeError(message)
+        process.must_throw = True
+        return process.wake()
+
+    cdef int _detach_future(self, Process process) except -1:
+        """Cancel what a process awaits, and do not wait for that."""
+        cdef object future = process.awaited
+        process.awaited = None
+        future.remove_done_callback(process._wakeup)
+        future.cancel()
+        return 0
+
+    # Ending.
+
+    cdef int _failed(self, Process process, object error) except -1:
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            self._finish(process, error)
+            raise error
+        if process.fate == FREE and isinstance(error, CancelledError):
+            process.was_cancelled = True
+            return self._finish(process, _SHUTDOWN)
+        if isinstance(error, Exit):
+            process.outcome = error  # awaiting the process raises this very one
+            return self._finish(process, error.reason)
+        return self._finish(process, error)
+
+    cdef int _finish(self, Process process, object reason) except -1:
+        if process.given:
+            self.given.discard(process.body)
+        if process is self.root:
+            self.root = None
+            self.halted = True
+        return finish(process, reason)
+
+    cdef int kill(self, object target, object reason) except -1:
+        cdef Process process = <Process>target
+        cdef object task
+        if process.life == DEAD:
+            return 0
+        if process.fate == FREE:
+            process.fate = DOOMED
+            process.reason = reason
+        if process.adopted:
+            task = process.body
+            finish(process, reason)
+            task.cancel()
+            return 0
+        if process.life == RUNNING or self.kills >= DEEPEST_KILL:
+            process.killing = True
+            return process.wake()
+        self.kills += 1
+        try:
+            self._close(process)
+        finally:
+            self.kills -= 1
+        return 0
+
+    cdef int _close(self, Process process) except -1:
+        """Close the coroutine of a process that is not running, and end it.
+
+        Its `finally` blocks run now, inside whoever is running, and may not wait.
+        """
+        cdef object coroutine = process.body
+        cdef object context = process.context
+        cdef object task
+        cdef object interrupt = None
+        cdef Process outer = self.running
+        process.fate = CLOSING
+        if process.awaited is not None:
+            self._detach_future(process)
+        process.life = RUNNING
+        self.running = process
+        task = self._enter(process)
+        PyContext_Enter(context)
+        try:
+            coroutine.close()
+        except (KeyboardInterrupt, SystemExit) as error:
+            interrupt = error
+        except BaseException:  # the fate is fixed: nothing changes the reason
+            pass
+        finally:
+            PyContext_Exit(context)
+            self._enter(task)
+            self.running = outer
+        if getattr(coroutine, "cr_frame", None) is not None:
+            if type(coroutine) is CoroutineType:
+                fastask_silence(coroutine)
+        self._finish(process, process.reason)
+        if interrupt is not None:
+            raise interrupt
+        return 0
+
+    # Processes.
+
+    cdef Process spawn(self, object coroutine, object function, Process parent):
+        """Make a process of a coroutine and put it in the run queue."""
+        cdef Process process = Process.__new__(Process)
+        process.hub = self
+        process.body = coroutine
+        process.function = function
+        process.context = PyContext_CopyCurrent()
+        process.born = now_ns()
+        process.life = WAITING
+        if parent is not None:
+            process.ancestors = line_of(parent)
+        process.enter_table()
+        process.wake()
+        return process
+
+    cdef Process adopt(self, object task):
+        """Return the process of an asyncio task of this loop, making it if needed."""
+        cdef Process process = <Process>self.adopted.get(task)
+        if process is not None:
+            return process
+        process = Process.__new__(Process)
+        process.hub = self
+        process.body = task
+        process.function = task.get_coro()
+        process.context = PyContext_CopyCurrent()
+        process.born = now_ns()
+        process.life = WAITING
+        process.adopted = True
+        task.add_done_callback(self._adopted_done, context=self.context)
+        self.adopted[task] = process
+        process.enter_table()
+        return process
+
+    def _adopted_done(self, task):
+        cdef Process process = <Process>self.adopted.pop(task)
+        if task.cancelled():
+            process.was_cancelled = process.fate == FREE
+            finish(process, _SHUTDOWN)
+        elif task._exception is not None:
+            # `exception()` would tell asyncio that somebody has seen it.
+            error = task._exception
+            finish(process, error.reason if isinstance(error, Exit) else error)
+        else:
+            if process.fate == FREE:
+                process.outcome = task.result()
+                process.returned = True
+            finish(process, _NORMAL)
+
+    cdef int begin_exit(self, object target) except -1:
+        cdef Process process = <Process>target
+        process.body.cancel()
+        self.loop.call_soon(
+            self._unwound, process, TURNS_TO_UNWIND, context=self.context
+        )
+        return 0
+
+    def _unwound(self, Process process, int turns):
+        """End an adopted process whose task had its turn to unwind."""
+        if turns > 0 and process.life != DEAD:
+            self.loop.call_soon(self._unwound, process, turns - 1, context=self.context)
+            return
+        finish(process, process.reason)
+
+    # Time.
+
+    cdef int _arm_timer(self) except -1:
+        """Have the loop call when the first timer of the wheel is due."""
+        cdef long long deadline = self.wheel.next_deadline()
+        cdef long long delay
+        if deadline < 0:
+            return 0
+        if self.armed_timer is not None:
+            if self.armed_for <= deadline:
+                return 0
+            self.armed_timer.cancel()
+        delay = deadline - now_ns()
+        # Whole milliseconds, rounded up: uvloop rounds to the nearest.
+        delay = 0 if delay < 0 else (delay + 999_999) // 1_000_000
+        self.armed_timer = self.loop.call_later(
+            delay / 1e3, self._timer_due, context=self.context
+        )
+        self.armed_for = deadline
+        return 0
+
+    def _timer_due(self):
+        self.armed_timer = None
+        self._drain()
+
+    # Other threads.
+
+    cdef int post(self, tuple call) except -1:
+        """Have a call made in the thread of the loop; safe from every thread."""
+        self.inbox.append(call)
+        if self.inbox_signalled:
+            return 0
+        self.inbox_signalled = True
+        try:
+            self.loop.call_soon_threadsafe(self.drain_callback, context=self.context)
+        except RuntimeError:
+            if not self.loop.is_closed():
+                raise
+            self.inbox.clear()  # its processes are gone, and the dead get no messages
+        return 0
+
+    cdef int _take_inbox(self) except -1:
+        self.inbox_signalled = False
+        while self.inbox:
+            call = self.inbox.popleft()
+            call[0](*call[1:])
+        return 0
+
+    # The end of the loop.
+
+    def processes(self):
+        """Return the live processes, oldest first."""
+        cdef list processes = []
+        cdef PyObject *cursor = self.live_head
+        while cursor is not NULL:
+            processes.append(<Process>cursor)
+            cursor = (<Process>cursor).live_later
+        return processes
+
+    async def end(self, grace):
+        """Stop every process that is no asyncio task: SHUTDOWN, KILL after `grace`."""
+        cdef long long deadline = now_ns() + nanoseconds(grace)
+        cdef set told = set()
+        self.halted = False
+        self.arm()
+        cdef Process process
+        while True:
+            left = [process for process in self.processes() if not process.adopted]
+            if not left:
+                return
+            if now_ns() >= deadline:
+                self.ended = True
+                for process in left:
+                    self.kill(process, _KILLED)
+                continue
+            for process in left:
+                if process not in told:
+                    told.add(process)
+                    exit_by_call(process, None, _SHUTDOWN)
+            self.vacated = self.loop.create_future()
+            timer = self.loop.call_at(
+                self.loop.time() + (deadline - now_ns()) / 1e9 + 0.001,
+                _resolve, self.vacated,
+            )
+            try:
+                await self.vacated
+            finally:
+                timer.cancel()
+                self.vacated = None
+
+    def close(self):
+        """Let go of the loop: nothing of ours stays scheduled in it."""
+        self.ended = True
+        if self.armed_timer is not None:
+            self.armed_timer.cancel()
+            self.armed_timer = None
+        self.wheel.clear()
+        if self.threads is not None:
+            self.threads.close()
+            self.threads = None
+
+
+def _resolve(future):
+    if not future.done():
+        future.set_result(None)
+
+
+async def _keep(scheduler):
+    # The loop closes its asynchronous generators when it ends (`asyncio.run`,
+    # `uvloop.run`, `Runner.close`). This one is never exhausted, so that is when the
+    # processes that are left are stopped; nothing in asyncio is patched.
+    try:
+        yield
+    finally:
+        await scheduler.end(scheduler.default_grace)
+        scheduler.close()
+
+
+cdef Scheduler scheduler_of(object loop):
+    """Return the scheduler of a running loop, making it if needed."""
+    cdef object scheduler = getattr(loop, ATTRIBUTE, None)
+    if scheduler is not None:
+        return <Scheduler>scheduler
+    made = Scheduler(loop)
+    setattr(loop, ATTRIBUTE, made)
+    keeper = _keep(made)
+    (<Scheduler>made).keeper = keeper
+    try:
+        keeper.__anext__().send(None)
+    except StopIteration:
+        pass
+    return <Scheduler>made
+
+
+def scheduler_for(loop):
+    """Return the scheduler of a running loop, making it if needed."""
+    return scheduler_of(loop)
+
+
+cdef Process current_or_none():
+    """Return the process that is running, or None in a callback of the loop."""
+    cdef Hub hub = running_hub()
+    cdef object task
+    if hub is not None:
+        task = hub.current()
+        if type(task) is Process:
+            return <Process>task
+    loop = _get_running_loop()
+    if loop is None:
+        raise RuntimeError("no running event loop: fastask needs one, see fastask.run")
+    if hub is None or hub.loop is not loop:
+        hub = scheduler_of(loop)
+    task = hub.current()
+    if task is None:
+        return None
+    if isinstance(task, Process):
+        return <Process>task
+    return (<Scheduler>hub).adopt(task)
+
+
+cdef Process current_process():
+    """Return the process that is running.
+
+    Raises:
+        RuntimeError: If no loop is running, or no coroutine of it.
+    """
+    cdef Process process = current_or_none()
+    if process is None:
+        raise RuntimeError("no process is running: this is a callback of the loop")
+    return process
+
+
+cdef object stranger():
+    """Return the running asyncio task when it is no process (yet), else None."""
+    cdef Hub hub = running_hub()
+    cdef object task
+    if hub is None:
+        loop = _get_running_loop()
+        if loop is None:
+            return None
+        hub = scheduler_of(loop)
+    task = hub.current()
+    if task is None or isinstance(task, Process) or task in hub.adopted:
+        return None
+    return task
+
+
+cdef Scheduler current_scheduler():
+    """Return the scheduler of the running loop."""
+    cdef Hub hub = running_hub()
+    if hub is not None:
+        return <Scheduler>hub
+    loop = _get_running_loop()
+    if loop is None:
+        raise RuntimeError("no running event loop: fastask needs one, see fastask.run")
+    return scheduler_of(loop)

@@ -1,0 +1,331 @@
+"""Signals: messages, exits, links, monitors and the end of a process. Layer 4.
+
+Everything here only changes tables and queues; no code of a user runs (I11), so no
+order of calls can recurse through a chain of links.
+"""
+
+cimport cython
+from cpython.object cimport PyObject
+
+from fastask._core.aim cimport disarm_all
+from fastask._core.bond cimport (
+    ATTACHED, LINK, MONITOR, REPLY, Bond, attach, bonds_of, detach, link_between,
+)
+from fastask._core.mailbox cimport (
+    Letter, empty, find, insert_after, letters_with, put, tag_of, take_out,
+)
+from fastask._core.message cimport Down, new_down, new_exited, new_reply
+from fastask._core.process cimport (
+    CLOSING, DEAD, DOOMED, FREE, RUNNING, Extra, Process,
+)
+from fastask._core.reason cimport is_expected
+from fastask._core.ref cimport DEMONITOR, NO_ALIAS, AliasMode, Ref, new_ref
+from fastask._core.report cimport crash_record, release_frames, report_crash
+from fastask._core.wait cimport Wait
+
+from fastask._core.reason import KILL, KILLED, NOPROC, NORMAL
+
+cdef object _KILL = KILL
+cdef object _KILLED = KILLED
+cdef object _NOPROC = NOPROC
+cdef object _NORMAL = NORMAL
+
+
+cdef class Tie(Bond):
+    """What `link` and `monitor` make."""
+
+    cdef int exited(self, Process dead, Process survivor, object reason) except -1:
+        return exit_by_link(survivor, dead, reason)
+
+    cdef int down(self, object reason) except -1:
+        if self.ref.mode >= DEMONITOR:
+            self.ref.mode = NO_ALIAS
+        self.ref.bond = None
+        what = self.target if self.monitored is None else self.monitored
+        return deliver(self.watcher, new_down(self.ref, what, reason))
+
+
+# Messages.
+
+cdef int deliver(Process process, object message) except -1:
+    """Put a message in a mailbox; the dead get none."""
+    if process.life == DEAD:
+        return 0
+    return arrived(process, put(&process.mailbox, message, tag_of(message)))
+
+
+cdef int arrived(Process process, Letter letter) except -1:
+    """Rouse the waits that a new letter may end."""
+    cdef Wait wait
+    if process.parked is not None:
+        wait = <Wait>process.parked
+        if wait.wants(letter):
+            wait.rouse()
+    if process.extra is not None and process.extra.guests:
+        for wait in tuple(process.extra.guests):
+            if wait.wants(letter):
+                wait.rouse()
+    return 0
+
+
+cdef int unpack(Process process, Letter letter) except -1:
+    """Turn a packed letter into the two messages that it stands for (I5)."""
+    cdef Bond bond = <Bond>letter.message
+    cdef Ref ref = bond.reference()
+    letter.packed = False
+    process.mailbox.packed -= 1
+    bond.letter = None
+    letter.message = new_reply(ref, bond.target.outcome)
+    insert_after(
+        &process.mailbox, letter, new_down(ref, bond.target, _NORMAL), ref
+    )
+    return 0
+
+
+# Exit signals.
+
+cdef int exit_by_link(Process target, object source, object reason) except -1:
+    """Deliver the exit signal of a link."""
+    if target.life == DEAD:
+        return 0
+    if target.traps and target.fate == FREE:
+        return deliver(target, new_exited(source, reason))
+    if reason is _NORMAL:
+        return 0
+    if target.fate == FREE and isinstance(source, Process):
+        target.reported = (<Process>source).reported
+    return doom(target, reason)
+
+
+cdef int exit_by_call(Process target, Process source, object reason) except -1:
+    """Deliver the exit signal of `exit(target, reason)`, called by `source`."""
+    if target.life == DEAD:
+        return 0
+    if reason is _KILL:
+        return target.hub.kill(target, _KILLED)
+    if target.traps and target.fate == FREE:
+        return deliver(target, new_exited(source, reason))
+    if reason is _NORMAL and target is not source:
+        return 0
+    return doom(target, reason)
+
+
+cdef int doom(Process target, object reason) except -1:
+    """Fix the fate of a process; the first fatal reason stays."""
+    if target.fate != FREE or target.life == DEAD:
+        return 0
+    target.fate = DOOMED
+    target.reason = reason
+    if target.adopted:
+        return target.hub.begin_exit(target)
+    return target.wake()
+
+
+cdef int kill_later(Process target) except -1:
+    """Have a process killed at its next turn, where running its code is in order."""
+    if target.life == DEAD:
+        return 0
+    if target.adopted:
+        return doom(target, _KILLED)
+    if target.fate == FREE:
+        target.fate = DOOMED
+        target.reason = _KILLED
+    target.killing = True
+    return target.wake()
+
+
+# The end.
+
+cdef int finish(Process process, object reason) except -1:
+    """End a process: release what it has, then tell those who watch.
+
+    Its name is free and it is out of the table before anyone is told (I12). Replies
+    go first, then exits over links, then downs.
+    """
+    cdef dict failure
+    cdef bint crashed
+    if process.life == DEAD:
+        return 0
+    if process.fate == FREE:
+        process.reason = reason
+    failure = None
+    if not process.reported and not is_expected(process.reason):
+        if not process.adopted or process.fate != FREE:
+            if not _is_observed(process):
+                failure = crash_record(process)
+                process.reported = True
+    crashed = process.fate == FREE and isinstance(reason, BaseException)
+    if crashed:
+        crashed = not _is_awaited(process)
+    process.life = DEAD
+    if process.extra is not None:
+        _release_extras(process)
+    process.leave_table()
+    if process.timers is not NULL:
+        disarm_all(process)
+    process.body = process.awaited = process.function = None
+    if process.parked is not None:
+        _let_go(process)
+    if process.bonds_in is not NULL or process.bonds_out is not NULL:
+        _tell(process)
+    if process.mailbox.head is not NULL:
+        empty(&process.mailbox)
+    process.context = None
+    process.settle()
+    process.ancestors = process.callers = None
+    if failure is not None:
+        report_crash(failure)
+    if crashed:
+        release_frames(process.reason)
+    return 0
+
+
+cdef bint _is_observed(Process process) except -1:
+    """Tell whether somebody will learn how the process ended."""
+    if process.bonds_in is not NULL:
+        return True
+    if process.extra is not None and process.extra.callbacks:
+        return True
+    cdef PyObject *cursor = process.bonds_out
+    while cursor is not NULL:
+        if (<Bond>cursor).flags & LINK and type(<Bond>cursor) is Tie:
+            return True  # not so a task of its own: it only dies with it
+        cursor = (<Bond>cursor).out_later
+    return False
+
+
+cdef bint _is_awaited(Process process) except -1:
+    """Tell whether somebody waits to be given the exception, with its frames."""
+    cdef PyObject *cursor = process.bonds_in
+    if process.adopted or process.hub.keeps_frames:
+        return True
+    if process.extra is not None and process.extra.callbacks:
+        return True
+    while cursor is not NULL:
+        if (<Bond>cursor).flags & REPLY:
+            return True
+        cursor = (<Bond>cursor).in_later
+    return False
+
+
+cdef int _release_extras(Process process) except -1:
+    cdef Extra extra = process.extra
+    if extra.name is not None:
+        del process.hub.names[extra.key]
+        extra.name = extra.key = None
+    if extra.deadline is not None:
+        process.hub.wheel.remove(extra.deadline)
+        extra.deadline = None
+    return 0
+
+
+cdef int _let_go(Process process) except -1:
+    """Leave the wait that the process was parked in; an adopted task may still be."""
+    cdef Wait wait = <Wait>process.parked
+    wait.rouse()
+    process.parked = None
+    return 0
+
+
+cdef int _tell(Process process) except -1:
+    cdef object reason = process.reason
+    cdef Bond bond
+    cdef list incoming, outgoing
+    incoming = bonds_of(process, True)
+    outgoing = bonds_of(process, False)
+    for bond in incoming:
+        detach(bond)
+        if bond.flags & REPLY:
+            bond.replied()
+    for bond in outgoing:
+        detach(bond)
+        if bond.ref is not None:
+            bond.ref.bond = None
+    for bond in incoming:
+        if bond.flags & LINK:
+            bond.exited(process, bond.watcher, reason)
+    for bond in outgoing:
+        if bond.flags & LINK:
+            bond.exited(process, bond.target, reason)
+    for bond in incoming:
+        if bond.flags & MONITOR:
+            bond.down(reason)
+    return 0
+
+
+# Links and monitors.
+
+cdef int link_processes(Process one, Process other) except -1:
+    """Link two processes of which neither is dead; at most one link a pair."""
+    cdef Bond bond
+    if one is other or link_between(one, other) is not None:
+        return 0
+    bond = Tie.__new__(Tie)
+    bond.watcher = one
+    bond.target = other
+    bond.flags = LINK
+    return attach(bond)
+
+
+cdef int unlink_processes(Process one, Process other) except -1:
+    """Remove the link, if any; what it had delivered stays."""
+    cdef Bond bond = link_between(one, other)
+    if bond is None:
+        return 0
+    bond.flags &= ~LINK
+    if not bond.flags & (MONITOR | REPLY):
+        detach(bond)
+    return 0
+
+
+cdef Ref monitor_process(Process watcher, Process target, object monitored, int mode):
+    """Monitor a process; a dead one answers with NOPROC at once."""
+    cdef Ref ref = new_ref()
+    cdef Bond bond
+    if mode != NO_ALIAS:
+        ref.mode = <AliasMode>mode
+        ref.process = watcher
+    if target is watcher:
+        return ref
+    if target.life == DEAD:
+        if ref.mode >= DEMONITOR:
+            ref.mode = NO_ALIAS
+        what = target if monitored is None else monitored
+        deliver(watcher, new_down(ref, what, _NOPROC))
+        return ref
+    bond = Tie.__new__(Tie)
+    bond.watcher = watcher
+    bond.target = target
+    bond.flags = MONITOR
+    bond.monitored = monitored
+    bond.ref = ref
+    ref.bond = bond
+    attach(bond)
+    return ref
+
+
+cdef bint demonitor_ref(Process watcher, Ref ref) except -1:
+    """Remove the monitor that `ref` names; tell whether there was one."""
+    cdef Bond bond = <Bond>ref.bond
+    if ref.mode >= DEMONITOR:
+        ref.mode = NO_ALIAS
+    if bond is None or not bond.flags & MONITOR or bond.watcher is not watcher:
+        return False
+    ref.bond = None
+    bond.flags &= ~(MONITOR | REPLY)
+    if not bond.flags & LINK:
+        return detach(bond)
+    return bond.flags & ATTACHED != 0
+
+
+cdef int flush_down(Process process, Ref ref) except -1:
+    """Take a Down of `ref` that has arrived out of the mailbox."""
+    cdef Letter letter = find(&process.mailbox, ref)
+    if letter is None:
+        return 0
+    if letter.packed:
+        unpack(process, letter)
+    for letter in letters_with(&process.mailbox, ref):
+        if type(letter.message) is Down:
+            take_out(&process.mailbox, letter)
+    return 0

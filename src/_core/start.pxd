@@ -1,0 +1,9 @@
+from fastask._core.process cimport Process
+from fastask._core.scheduler cimport Scheduler
+
+
+cdef Process start_process(
+    Scheduler scheduler, object fn, tuple args, object executor, Process parent
+)
+cdef bint is_async(object fn) except -1
+cdef int check_executor(object executor, object fn) except -1

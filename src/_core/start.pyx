@@ -1,0 +1,227 @@
+"""Start: from a function to a running process. Layer 7."""
+
+import inspect
+from collections.abc import Coroutine
+from concurrent.futures import Executor
+from functools import partial
+from types import CoroutineType, FunctionType, GeneratorType, MethodType
+
+from fastask._core.bond cimport attach
+from fastask._core.names cimport check_free, register_process
+from fastask._core.process cimport Process, line_of
+from fastask._core.scheduler cimport (
+    Scheduler, current_or_none, current_process, current_scheduler,
+)
+from fastask._core.signal cimport link_processes, monitor_process
+from fastask._core.wait cimport Wait
+from fastask._core.wheel cimport duration_of
+
+from fastask._core.thread import call_in_thread
+
+cdef enum:
+    CO_GENERATOR = 0x20
+    CO_COROUTINE = 0x80
+    CO_ITERABLE_COROUTINE = 0x100
+    CO_ASYNC_GENERATOR = 0x200
+
+
+cdef bint is_async(object fn) except -1:
+    """Tell whether calling `fn` makes a coroutine; raise when it cannot be run."""
+    cdef int flags
+    cdef object inner = fn
+    while type(inner) is partial:
+        inner = inner.func
+    if type(inner) is MethodType:
+        inner = inner.__func__
+    if type(inner) is FunctionType:
+        flags = inner.__code__.co_flags
+        if flags & CO_ASYNC_GENERATOR:
+            raise TypeError(f"fn must not be an asynchronous generator, got {fn!r}")
+        return flags & (CO_COROUTINE | CO_ITERABLE_COROUTINE) != 0
+    if not callable(inner):
+        raise TypeError(
+            f"fn must be an async function, a plain function or a coroutine, got {fn!r}"
+        )
+    if getattr(inner, "__fastask_wait__", False):
+        return True
+    return inspect.iscoroutinefunction(inner) or (
+        not isinstance(inner, type)
+        and inspect.iscoroutinefunction(getattr(inner, "__call__", None))
+    )
+
+
+cdef inline bint _is_wait(object fn):
+    return type(fn) is not FunctionType and getattr(fn, "__fastask_wait__", False)
+
+
+async def _waiting(fn, args):
+    # A verb of ours that waits, `sleep` say: called in the process that is to wait.
+    return await fn(*args)
+
+
+cdef inline bint _is_coroutine(object fn):
+    return type(fn) is CoroutineType or (
+        isinstance(fn, Coroutine) and not isinstance(fn, Wait)
+    )
+
+
+cdef int _check_given(Scheduler scheduler, object coroutine, tuple args) except -1:
+    """Raise what is wrong with a coroutine object that was handed in."""
+    if args:
+        if coroutine not in scheduler.given:
+            coroutine.close()
+        raise TypeError(
+            f"fn must be a function where it is given arguments, got {coroutine!r} "
+            f"with {args!r}"
+        )
+    if coroutine in scheduler.given:
+        raise ValueError(f"coroutine must not run in another process: {coroutine!r}")
+    if type(coroutine) is CoroutineType and (
+        inspect.getcoroutinestate(coroutine) != inspect.CORO_CREATED
+    ):
+        raise ValueError(f"coroutine must not have been started, got {coroutine!r}")
+    return 0
+
+
+cdef int check_executor(object executor, object fn) except -1:
+    if executor is None or executor == "thread" or isinstance(executor, Executor):
+        return 0
+    error = ValueError if isinstance(executor, str) else TypeError
+    raise error(
+        "executor must be 'thread', a concurrent.futures.Executor or None, "
+        f"got {executor!r}"
+    )
+
+
+cdef Process start_process(
+    Scheduler scheduler, object fn, tuple args, object executor, Process parent
+):
+    """Make a process that runs `fn(*args)`; nothing is left when that fails."""
+    cdef object coroutine
+    cdef Process process
+    if scheduler.ended:
+        if _is_coroutine(fn):
+            fn.close()
+        raise RuntimeError("the event loop is ending: it starts no process any more")
+    if _is_coroutine(fn):
+        _check_given(scheduler, fn, args)
+        if executor is not None:
+            fn.close()
+            check_executor(executor, fn)
+            raise TypeError(f"executor must be None for a coroutine, got {executor!r}")
+        process = scheduler.spawn(fn, fn, parent)
+        process.given = True
+        scheduler.given.add(fn)
+        return process
+    if is_async(fn):
+        if executor is not None:
+            check_executor(executor, fn)
+            raise TypeError(
+                f"executor must be None for an async function, got {executor!r}"
+            )
+        coroutine = _waiting(fn, args) if _is_wait(fn) else fn(*args)
+        if type(coroutine) is not CoroutineType and not _is_coroutine(coroutine):
+            if not isinstance(coroutine, GeneratorType):
+                raise TypeError(f"fn must return a coroutine, got {coroutine!r}")
+    else:
+        check_executor(executor, fn)
+        coroutine = call_in_thread(scheduler, fn, args, executor)
+    return scheduler.spawn(coroutine, fn, parent)
+
+
+cdef Process _spawn(object fn, tuple args, object name, object trap_exit, object grace):
+    cdef Scheduler scheduler = current_scheduler()
+    cdef Process process
+    cdef double seconds = -1.0
+    try:
+        if grace is not None:
+            seconds = duration_of("grace", grace)
+        if name is not None:
+            check_free(scheduler, name)
+    except BaseException:
+        if type(fn) is CoroutineType and fn not in scheduler.given:
+            fn.close()
+        raise
+    process = start_process(scheduler, fn, args, None, current_or_none())
+    if name is not None:
+        register_process(process, name)
+    if trap_exit:
+        process.traps = True
+    if grace is not None:
+        process.extras().grace = seconds
+    return process
+
+
+def spawn(fn, *args, name=None, trap_exit=False, grace=None):
+    """Start a process that runs `fn(*args)`; it runs when the caller waits next.
+
+    The process is tied to nobody. When it crashes and nobody awaits, links or monitors
+    it, the crash is logged at once.
+
+    Args:
+        fn: An async function, a plain function (it runs in a worker thread) or a
+            coroutine object.
+        args: Positional arguments of `fn`; keyword arguments by `functools.partial`.
+        name: Registered for the process before it runs.
+        trap_exit: Whether exit signals reach it as `Exited` messages.
+        grace: Seconds that it may await foreign futures while an exit signal unwinds
+            it; None for what `run` says (5.0).
+
+    Returns:
+        The process.
+
+    Raises:
+        NameTakenError: If the name is taken.
+        TypeError: If `fn` cannot be run or called so.
+        ValueError: If `grace` is negative or the coroutine was started before.
+        RuntimeError: If no event loop is running.
+
+    Example:
+        ```python
+        import fastask
+
+        async def child(parent: fastask.Process) -> None:
+            fastask.send(parent, "hello")
+
+        async def main() -> None:
+            fastask.spawn(child, fastask.self_())
+            assert await fastask.receive() == "hello"
+
+        fastask.run(main)
+        ```
+
+    Elixir: `spawn/1`.
+    """
+    return _spawn(fn, args, name, trap_exit, grace)
+
+
+def spawn_link(fn, *args, name=None, trap_exit=False, grace=None):
+    """Start a process that is linked to the caller; see `spawn`.
+
+    There is no moment at which it could end unlinked. When either of the two ends
+    abnormally, the other one gets an exit signal.
+
+    Elixir: `spawn_link/1`.
+    """
+    cdef Process me = current_process()
+    cdef Process process = _spawn(fn, args, name, trap_exit, grace)
+    link_processes(me, process)
+    return process
+
+
+def spawn_monitor(fn, *args, name=None, trap_exit=False, grace=None):
+    """Start a process that the caller monitors; see `spawn`.
+
+    Returns:
+        The process and the ref with which `Down` will come, with the real reason.
+
+    Elixir: `spawn_monitor/1`.
+    """
+    cdef Process me = current_process()
+    cdef Process process = _spawn(fn, args, name, trap_exit, grace)
+    return process, monitor_process(me, process, None, 0)
+
+
+def start_root(Scheduler scheduler, fn, *args):
+    """Start the process that `run` runs; nobody is its parent."""
+    return start_process(scheduler, fn, args, None, None)

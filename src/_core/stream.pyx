@@ -1,0 +1,557 @@
+"""Stream: a function over many items, a bounded number at a time. Layer 9.
+
+A stream is a description. Each iteration is a run in the process that iterates: it
+fills its slots from the input, waits, delivers one outcome, refills. A slot is the bond
+to the process of one item; what it becomes never touches the consumer's mailbox.
+"""
+
+import os
+from collections import deque
+from types import GenericAlias
+
+cimport cython
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
+
+from fastask._core.bond cimport ATTACHED, LINK, MONITOR, Bond, attach, bonds_of
+from fastask._core.mailbox cimport Letter
+from fastask._core.message cimport new_failed, new_ok
+from fastask._core.process cimport DEAD, FREE, Process, line_of
+from fastask._core.scheduler cimport Scheduler, current_process
+from fastask._core.signal cimport doom, exit_by_link, kill_later
+from fastask._core.start cimport check_executor, is_async, start_process
+from fastask._core.wait cimport PARKED, Wait
+from fastask._core.wheel cimport IDLE, limit_of, now_ns
+
+from fastask._core.errors import TaskTimeoutError
+from fastask._core.reason import KILLED, NORMAL, TIMEOUT
+
+cdef object _KILLED = KILLED
+cdef object _NORMAL = NORMAL
+cdef object _TIMEOUT = TIMEOUT
+cdef tuple _ON_TIMEOUT = ("exit", "kill_task")
+
+
+@cython.final
+cdef class Slot(Bond):
+    """The process of one item, linked to the consumer."""
+
+    cdef int fire(self) except -1:
+        # I13: the time of a task is from its start, whatever the consumer does.
+        self.late = True
+        return self.target.hub.kill(self.target, _KILLED)
+
+    cdef int exited(self, Process dead, Process survivor, object reason) except -1:
+        if dead is self.watcher:
+            if reason is not _NORMAL and not survivor.traps:
+                return exit_by_link(survivor, dead, reason)
+            return kill_later(survivor)
+        if self.late or survivor.traps or self.run.closed:
+            return 0  # the consumer learns it as an element
+        return exit_by_link(survivor, dead, reason)
+
+    cdef int down(self, object reason) except -1:
+        if self.slot != IDLE:
+            self.target.hub.wheel.remove(self)
+        if self.target.returned:
+            self.outcome = new_ok(self.target.outcome)
+        else:
+            reason = _TIMEOUT if self.late else reason
+            self.outcome = new_failed(
+                (self.item, reason) if self.run.stream.zips else reason
+            )
+        self.item = None
+        return self.run.finish(self)
+
+
+@cython.final
+cdef class Run:
+    """One iteration of a stream."""
+
+    cdef int begin(self) except -1:
+        """Bind the run to the process that iterates, and open the input."""
+        cdef Stream stream = self.stream
+        self.consumer = current_process()
+        self.free = stream.max_concurrency
+        self.finished = deque()
+        if stream.ordered:
+            self.early = {}
+        self.source_is_async = hasattr(stream.iterable, "__aiter__")
+        if self.source_is_async:
+            self.source = stream.iterable.__aiter__()
+        else:
+            self.source = iter(stream.iterable)
+        if stream.progress is not None:
+            self._begin_progress()
+        return 0
+
+    def _begin_progress(self):
+        try:
+            total = len(self.stream.iterable)
+        except TypeError:
+            total = None
+        if self.stream.progress is True:
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=total)
+            self.report = lambda done: self.bar.update(1)
+        else:
+            progress = self.stream.progress
+            self.report = lambda done: progress(done, total)
+
+    cdef int pull_one(self) except -1:
+        """Start a task for the next item: 1; 0 when the input makes us wait or ended."""
+        cdef object item
+        if not self.source_is_async:
+            try:
+                item = next(self.source)
+            except StopIteration:
+                self.exhausted = True
+                return 0
+            return self.start(item)
+        if self.pull_future is not None:
+            if not self.pull_future.done():
+                return 0
+            self.pull_future = None
+        self.spinning = False
+        if self.pull is None:
+            self.pull = self.source.__anext__().__await__()
+        try:
+            wanted = self.pull.send(None)
+        except StopIteration as stop:
+            self.pull = None
+            return self.start(stop.value)
+        except StopAsyncIteration:
+            self.pull = None
+            self.exhausted = True
+            return 0
+        except BaseException:
+            self.pull = None
+            raise
+        self._wait_for(wanted)
+        return 0
+
+    def _wait_for(self, wanted):
+        # What the source awaits must rouse us, but so must a task that finishes.
+        cdef Process consumer = self.consumer
+        if isinstance(consumer.parked, Wait) and consumer.parked is not self.wait:
+            self.wait.inner = <Wait>consumer.parked
+        if wanted is None:
+            self.spinning = True
+        elif not isinstance(wanted, Wait):
+            wanted._asyncio_future_blocking = False
+            wanted.add_done_callback(self._source_ready, context=consumer.context)
+            self.pull_future = wanted
+
+    def _source_ready(self, future):
+        if self.wait is not None:
+            self.wait.rouse()
+
+    cdef int start(self, object item) except -1:
+        """Start the task of an item in a free slot; return 1."""
+        cdef Process consumer = self.consumer
+        cdef Stream stream = self.stream
+        cdef Process process = start_process(
+            <Scheduler>consumer.hub, stream.fn, (item, *stream.args), stream.executor,
+            consumer,
+        )
+        cdef Slot slot = Slot.__new__(Slot)
+        process.callers = line_of(consumer)
+        slot.run = self
+        slot.watcher = consumer
+        slot.target = process
+        slot.flags = LINK | MONITOR
+        slot.index = self.pulled
+        if stream.zips:
+            slot.item = item
+        attach(slot)
+        self.pulled += 1
+        self.free -= 1
+        self.in_flight += 1
+        if stream.limit >= 0:
+            consumer.hub.wheel.add(slot, now_ns() + stream.limit)
+        return 1
+
+    cdef int finish(self, Slot slot) except -1:
+        """The process of a slot ended."""
+        self.in_flight -= 1
+        if self.closed:
+            return 0
+        self.finished.append(slot)
+        if self.wait is not None:
+            self.wait.rouse()
+        return 0
+
+    cdef object settle(self, Slot slot):
+        """Free the slot of a finished task; return its outcome if it is due, or None."""
+        self.free += 1
+        self.done += 1
+        if slot.late and not self.stream.kills_late:
+            raise TaskTimeoutError(
+                f"a task of the stream did not finish within {self.stream.timeout:g} s",
+                timeout=self.stream.timeout,
+            )
+        if self.report is not None:
+            self.report(self.done)
+        if self.early is not None and slot.index != self.delivered:
+            self.early[slot.index] = slot.outcome
+            return None
+        self.delivered += 1
+        return slot.outcome
+
+    cdef int leave(self) except -1:
+        """End the run: kill what is in flight, drop what is not delivered.
+
+        What a dying consumer leaves behind dies of its reason.
+        """
+        cdef Process consumer = self.consumer
+        cdef Bond bond
+        cdef Process process
+        if self.closed:
+            return 0
+        self.closed = True
+        self.stream.runs.discard(self)
+        if consumer is None:
+            return 0
+        for bond in bonds_of(consumer, False):
+            if type(bond) is Slot and (<Slot>bond).run is self:
+                process = bond.target
+                if consumer.fate != FREE and not process.traps:
+                    doom(process, consumer.reason)
+                process.hub.kill(process, _KILLED)
+        self.finished.clear()
+        self.early = None
+        if self.bar is not None:
+            self.bar.close()
+        if not self.source_is_async and not self.exhausted:
+            close = getattr(self.source, "close", None)
+            self.source = None
+            if close is not None:
+                close()
+        return 0
+
+    async def aclose(self):
+        """Leave, and close an asynchronous input."""
+        self.leave()
+        source, self.source = self.source, None
+        if source is None or not self.source_is_async or self.exhausted:
+            return
+        pull, self.pull = self.pull, None
+        if pull is not None:
+            await _Stopping(pull)
+        close = getattr(source, "aclose", None)
+        if close is not None:
+            await close()
+
+    async def anext_of_async(self):
+        """Return the next outcome; close the asynchronous input when that fails."""
+        try:
+            return await stream_wait(self)
+        except StopAsyncIteration:
+            raise
+        except BaseException:
+            if self.closed:
+                await self.aclose()
+            raise
+
+
+class _Stopping:
+    """Cancels a step of an asynchronous source and lets it end."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def __await__(self):
+        from asyncio import CancelledError
+        try:
+            wanted = self.step.throw(CancelledError())
+            while True:
+                sent = yield wanted
+                wanted = self.step.send(sent)
+        except (StopIteration, StopAsyncIteration, CancelledError):
+            return
+
+
+@cython.final
+@cython.no_gc
+cdef class StreamWait(Wait):
+    """Waits for the next outcome of a run."""
+
+    cdef bint poll(self) except -1:
+        cdef Run run = self.run
+        try:
+            return self._advance(run)
+        except BaseException:
+            self.leave()
+            run.leave()
+            raise
+
+    cdef bint _advance(self, Run run) except -1:
+        cdef object outcome
+        if run.closed:
+            raise StopAsyncIteration
+        if run.consumer is None:
+            run.begin()
+        if run.wait is not None and run.wait is not self:
+            raise RuntimeError("the stream is being waited for already")
+        run.wait = self
+        while True:
+            while run.free > 0 and not run.exhausted:
+                if not run.pull_one():
+                    break
+            if run.early is not None and run.delivered in run.early:
+                self.value = run.early.pop(run.delivered)
+                run.delivered += 1
+                return True
+            if run.finished:
+                outcome = run.settle(<Slot>run.finished.popleft())
+                if outcome is not None:
+                    self.value = outcome
+                    return True
+                continue
+            if run.exhausted and run.in_flight == 0:
+                raise StopAsyncIteration
+            return False
+
+    cdef int leave(self) except -1:
+        if self.run.wait is self:
+            self.run.wait = None
+        self.inner = None
+        return Wait.leave(self)
+
+    cdef bint wants(self, Letter letter):
+        if self.inner is None or not self.inner.wants(letter):
+            return False
+        if self.inner.gate is None:
+            return True
+        self.inner.rouse()  # and its gate rouses us
+        return False
+
+    cdef int _park(self, PyObject **out) except -1:
+        if self.run.spinning:
+            self.stage = PARKED  # a bare yield is one turn for the others
+            out[0] = <PyObject *>None
+            Py_INCREF(None)  # given to the caller
+            return 0
+        return Wait._park(self, out)
+
+
+cdef StreamWait new_stream_wait(Run run):
+    cdef StreamWait wait = StreamWait.__new__(StreamWait)
+    wait.run = run
+    wait.process = current_process()
+    if run.consumer is not None and run.consumer is not wait.process:
+        raise RuntimeError(
+            f"a stream goes on in the process that iterates it, {run.consumer!r}; "
+            f"{wait.process!r} is another"
+        )
+    return wait
+
+
+def stream_wait(Run run):
+    """Return the wait for the next outcome of a run."""
+    return new_stream_wait(run)
+
+
+@cython.final
+cdef class StreamIterator:
+    """One iteration of a stream; dropping it kills what is in flight."""
+
+    def __init__(self):
+        raise TypeError("a stream is iterated by `async for`")
+
+    def __aiter__(self):
+        return self
+
+    def __anext__(self):
+        if hasattr(self.run.stream.iterable, "__aiter__"):
+            return self.run.anext_of_async()
+        return new_stream_wait(self.run)
+
+    def aclose(self):
+        """Leave: kill what is in flight and close the input."""
+        return self.run.aclose()
+
+    def __del__(self):
+        cdef Run run = self.run
+        if run is None or run.closed or run.consumer is None:
+            return
+        run.leave()
+        if run.source is not None and run.source_is_async and not run.exhausted:
+            loop = run.consumer.hub.loop
+            if not loop.is_closed():
+                loop.create_task(run.aclose())
+
+
+@cython.final
+cdef class Stream:
+    """What `async_stream` returns: an asynchronous iterable of outcomes.
+
+    It starts nothing until it is iterated, and each `async for` runs anew, in the
+    process that iterates. As a context manager it is left in order: after
+    `async with stream:` nothing of it runs, whatever ended the block.
+    """
+
+    __class_getitem__ = classmethod(GenericAlias)
+
+    def __init__(self):
+        raise TypeError("a stream is made by async_stream()")
+
+    def __aiter__(self):
+        cdef StreamIterator iterator = StreamIterator.__new__(StreamIterator)
+        cdef Run run = Run.__new__(Run)
+        run.stream = self
+        self.runs.add(run)
+        iterator.run = run
+        return iterator
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *error):
+        await self.aclose()
+
+    async def aclose(self):
+        """End every iteration: kill what is in flight and close the input."""
+        for run in list(self.runs):
+            await run.aclose()
+
+    def __repr__(self):
+        return (
+            f"<Stream of {self.fn!r}, max_concurrency={self.max_concurrency}, "
+            f"ordered={self.ordered}>"
+        )
+
+
+def _cpu_count():
+    count = getattr(os, "process_cpu_count", None)
+    if count is not None:
+        return count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+cdef bint _flag(str name, object value) except -1:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return value
+
+
+cdef Py_ssize_t _concurrency(object value) except -1:
+    if value is None:
+        return _cpu_count()
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"max_concurrency must be an integer >= 1, got {value!r}")
+    if value < 1:
+        raise ValueError(f"max_concurrency must be an integer >= 1, got {value!r}")
+    return value
+
+
+cdef object _progress(object value):
+    if value is None or value is False:
+        return None
+    if value is True:
+        try:
+            import tqdm  # noqa: F401
+        except ImportError:
+            raise ImportError(
+                "progress=True needs tqdm: install fastask-otp[progress]"
+            ) from None
+        return True
+    if not callable(value):
+        raise TypeError(f"progress must be True, False or callable, got {value!r}")
+    return value
+
+
+def async_stream(
+    iterable,
+    fn,
+    *args,
+    max_concurrency=None,
+    ordered=True,
+    timeout=5.0,
+    on_timeout="exit",
+    zip_input_on_exit=False,
+    executor=None,
+    progress=None,
+):
+    """Run `fn(item, *args)` for each item, a bounded number at a time.
+
+    Nothing starts until the stream is iterated. The input is pulled in the process that
+    iterates, one item at a time and only into a free slot, so it may be infinite. The
+    tasks are linked to that process: when one crashes, the process dies with the same
+    reason, unless it traps exits; then, and when a task ends without a value, the
+    element is `Failed(reason)`. Leaving the stream early, by `break`, an exception,
+    `aclose()` or the end of the process, kills what is in flight; nothing of the stream
+    ever shows in the mailbox.
+
+    Args:
+        iterable: The items: an iterable or an asynchronous iterable.
+        fn: An async function, or a plain function (it runs in worker threads).
+        args: Further positional arguments of `fn`.
+        max_concurrency: How many tasks at a time; None means the number of CPUs.
+        ordered: Whether outcomes come in the order of the items, or as they finish.
+            Either way a task that finishes frees its slot.
+        timeout: Seconds for each task from its start, or None for no limit.
+        on_timeout: `"exit"`: the consumer gets `TaskTimeoutError`, and the stream ends.
+            `"kill_task"`: the task is killed, and its element is `Failed(TIMEOUT)`.
+        zip_input_on_exit: Whether a failure is `Failed((item, reason))`.
+        executor: Where a plain function runs: `"thread"`, which is what None means.
+        progress: True for a `tqdm` bar (extra `fastask-otp[progress]`), or a callable
+            that is given the number done and the total, or None where it is unknown.
+
+    Returns:
+        A stream of `Ok(value)` and `Failed(reason)`.
+
+    Raises:
+        TypeError: If an argument is of a wrong type.
+        ValueError: If an option has no such value.
+        ImportError: If `progress` is True and tqdm is not installed.
+
+    Example:
+        ```python
+        import fastask
+
+        async def double(x: int) -> int:
+            return 2 * x
+
+        async def main() -> None:
+            total = 0
+            async with fastask.async_stream(range(100), double) as stream:
+                async for outcome in stream:
+                    total += outcome.unwrap()
+            assert total == 9900
+
+        fastask.run(main)
+        ```
+
+    Elixir: `Task.async_stream/3`.
+    """
+    cdef Stream stream = Stream.__new__(Stream)
+    if not hasattr(iterable, "__aiter__") and not hasattr(iterable, "__iter__"):
+        if not hasattr(iterable, "__getitem__"):
+            raise TypeError(f"iterable must be iterable, got {iterable!r}")
+    if on_timeout not in _ON_TIMEOUT:
+        raise ValueError(f"on_timeout must be 'exit' or 'kill_task', got {on_timeout!r}")
+    if not callable(fn):
+        raise TypeError(f"fn must be a function, got {fn!r}")
+    stream.calls_async = is_async(fn)
+    check_executor(executor, fn)
+    if stream.calls_async and executor is not None:
+        raise TypeError(
+            f"executor must be None for an async function, got {executor!r}"
+        )
+    stream.iterable = iterable
+    stream.fn = fn
+    stream.args = args
+    stream.max_concurrency = _concurrency(max_concurrency)
+    stream.ordered = _flag("ordered", ordered)
+    stream.limit = limit_of("timeout", timeout)
+    stream.timeout = timeout
+    stream.kills_late = on_timeout == "kill_task"
+    stream.zips = _flag("zip_input_on_exit", zip_input_on_exit)
+    stream.executor = executor
+    stream.progress = _progress(progress)
+    stream.runs = set()
+    return stream

@@ -1,0 +1,13 @@
+cimport cython
+
+from fastask._core.aim cimport Aim
+from fastask._core.ref cimport Ref
+from fastask._core.scheduler cimport Scheduler
+
+
+@cython.final
+cdef class Timer(Aim):
+    cdef Scheduler scheduler
+    cdef object dest
+    cdef object message
+    cdef Ref _ref

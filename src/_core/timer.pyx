@@ -1,0 +1,169 @@
+"""Timer: a message that is sent later. Layer 7."""
+
+cimport cython
+
+from fastask._core.aim cimport Aim, aim, unaim
+from fastask._core.message cimport new_timeout
+from fastask._core.names cimport deliver_by_ref, name_key
+from fastask._core.process cimport DEAD, Process
+from fastask._core.ref cimport Ref, new_ref
+from fastask._core.scheduler cimport Scheduler, current_scheduler
+from fastask._core.signal cimport deliver
+from fastask._core.wheel cimport FOREVER, IDLE, duration_of, nanoseconds, now_ns
+
+
+@cython.final
+cdef class Timer(Aim):
+    """A message on its way; made by `send_after` and `start_timer`.
+
+    It dies with the process that it is meant for. Elixir: a timer reference.
+    """
+
+    def __init__(self):
+        raise TypeError("a timer is made by send_after() or start_timer()")
+
+    @property
+    def ref(self):
+        """The ref of the timer; `start_timer` tags its message with it."""
+        if self._ref is None:
+            self._ref = new_ref()
+        return self._ref
+
+    def cancel(self):
+        """Stop the timer; its message is not sent.
+
+        Returns:
+            The seconds that were left, or None when it has fired (its message may be in
+            the mailbox), was cancelled before, or its process ended.
+
+        Elixir: `Process.cancel_timer/1`.
+        """
+        left = self.remaining()
+        if left is not None:
+            unaim(self)
+            self.scheduler.wheel.remove(self)
+            self.message = None
+        return left
+
+    def remaining(self):
+        """Return the seconds that are left, or None when it does not run any more.
+
+        Elixir: `Process.read_timer/1`.
+        """
+        if self.slot == IDLE:
+            return None
+        return max(0, self.deadline - now_ns()) / 1e9
+
+    def __repr__(self):
+        left = self.remaining()
+        state = "idle" if left is None else f"{left:.3f} s left"
+        return f"<Timer for {self.dest!r}, {state}>"
+
+    cdef int fire(self) except -1:
+        cdef object message = self.message
+        cdef Process process
+        self.message = None
+        unaim(self)
+        if isinstance(self.dest, Process):
+            process = <Process>self.dest
+            if process.hub is not self.scheduler:
+                return (<Scheduler>process.hub).post((_deliver, process, message))
+            return deliver(process, message)
+        if type(self.dest) is Ref:
+            return deliver_by_ref(<Ref>self.dest, message)
+        process = <Process>self.scheduler.names.get(name_key(self.dest, "dest"))
+        return 0 if process is None else deliver(process, message)
+
+
+def _deliver(Process process, message):
+    deliver(process, message)
+
+
+cdef Timer _timer(object dest, object seconds, bint absolute):
+    cdef Timer timer = Timer.__new__(Timer)
+    cdef Scheduler scheduler = current_scheduler()
+    cdef long long deadline = nanoseconds(duration_of("seconds", seconds))
+    if not absolute:
+        deadline = min(deadline, FOREVER - now_ns()) + now_ns()
+    timer.scheduler = scheduler
+    timer.dest = dest
+    if isinstance(dest, Process):
+        if (<Process>dest).life == DEAD:
+            return timer
+    elif type(dest) is not Ref:
+        name_key(dest, "dest")
+    scheduler.wheel.add(timer, deadline)
+    scheduler.arm()
+    if isinstance(dest, Process) and (<Process>dest).hub is scheduler:
+        aim(timer, <Process>dest)
+    return timer
+
+
+def send_after(dest, message, seconds, *, absolute=False):
+    """Send a message later.
+
+    Timers fire never early, in the order of their deadlines, and in the order of their
+    making where those are equal. A timer dies with the process it is meant for. A name
+    is looked up when the time has come; nothing happens when nobody has it then.
+
+    Args:
+        dest: A process, a ref that is an alias, or a name.
+        message: Anything.
+        seconds: From now, >= 0; or, with `absolute`, on the clock `time.monotonic`.
+        absolute: Whether `seconds` is a point in time.
+
+    Returns:
+        The timer: `.cancel()`, `.remaining()`, `.ref`.
+
+    Raises:
+        ValueError: If `seconds` is negative.
+
+    Example:
+        ```python
+        import fastask
+
+        async def main() -> None:
+            fastask.send_after(fastask.self_(), "tick", 0.01)
+            assert await fastask.receive(timeout=1.0) == "tick"
+
+        fastask.run(main)
+        ```
+
+    Elixir: `Process.send_after/4`, in seconds.
+    """
+    cdef Timer timer = _timer(dest, seconds, absolute)
+    timer.message = message
+    return timer
+
+
+def start_timer(seconds, dest, message):
+    """Send `Timeout(timer.ref, message)` later.
+
+    Args:
+        seconds: From now, >= 0.
+        dest: A process, a ref that is an alias, or a name.
+        message: Anything.
+
+    Returns:
+        The timer.
+
+    Raises:
+        ValueError: If `seconds` is negative.
+
+    Example:
+        ```python
+        import fastask
+
+        async def main() -> None:
+            timer = fastask.start_timer(0.01, fastask.self_(), "late")
+            message = await fastask.receive(timer.ref)
+            assert message == fastask.Timeout(timer.ref, "late")
+
+        fastask.run(main)
+        ```
+
+    Elixir: `:erlang.start_timer/3`.
+    """
+    cdef Timer timer = _timer(dest, seconds, False)
+    timer.message = new_timeout(timer.ref, message)
+    return timer

@@ -1,0 +1,252 @@
+"""Wait: what a process is parked in while it waits for something of ours. Layer 3.
+
+A wait is an awaitable and its own iterator. The first step polls and, when there is
+nothing yet, parks; whoever has something for it rouses the process, whose next step
+polls again. Driven by its own process it yields itself, which costs no future and no
+callback; driven by an asyncio task (an adopted process, or a task that awaits on
+behalf of the process) it yields a future, the gate.
+"""
+
+from collections.abc import Coroutine
+
+cimport cython
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
+
+from fastask._core.mailbox cimport Letter
+from fastask._core.process cimport CLOSING, DEAD, DOOMED, FREE, UNWINDING, Process
+from fastask._core.wheel cimport IDLE, now_ns
+
+from fastask._core.errors import ExitSignal
+
+cdef extern from *:
+    """
+    typedef int (*fastask_step_t)(PyObject *, PyObject **);
+    static fastask_step_t fastask_step = NULL;
+
+    /* A generator-like object returns a value by StopIteration; no instance is made
+       where a bare value does, and no exception at all for None. */
+    static void fastask_stop(PyObject *value) {
+        PyObject *stop;
+        if (value == Py_None) return;
+        if (!PyTuple_Check(value) && !PyExceptionInstance_Check(value)) {
+            PyErr_SetObject(PyExc_StopIteration, value);
+            return;
+        }
+        stop = PyObject_CallOneArg(PyExc_StopIteration, value);
+        if (stop == NULL) return;
+        PyErr_SetObject(PyExc_StopIteration, stop);
+        Py_DECREF(stop);
+    }
+
+    static PyObject *fastask_wait_next(PyObject *self) {
+        PyObject *out = NULL;
+        int status = fastask_step(self, &out);
+        if (status != 1) return status == 0 ? out : NULL;
+        fastask_stop(out);
+        Py_DECREF(out);
+        return NULL;
+    }
+
+    static PySendResult fastask_wait_send(
+        PyObject *self, PyObject *Py_UNUSED(sent), PyObject **out
+    ) {
+        int status;
+        *out = NULL;
+        status = fastask_step(self, out);
+        if (status < 0) return PYGEN_ERROR;
+        return status == 0 ? PYGEN_NEXT : PYGEN_RETURN;
+    }
+
+    /* Cython has no syntax for am_send, and its __next__ cannot return a value without
+       raising. Subclasses inherit both slots when their modules are imported. */
+    static void fastask_set_slots(PyTypeObject *type, void *step) {
+        fastask_step = (fastask_step_t)step;
+        type->tp_iternext = fastask_wait_next;
+        type->tp_as_async->am_send = fastask_wait_send;
+        PyType_Modified(type);
+    }
+    """
+    void fastask_set_slots(object type, void *step)
+
+
+cdef enum:
+    MOST_IMMEDIATE = 128    # waits that are over at once, in one turn
+
+
+@cython.no_gc
+cdef class Wait(Node):
+    """The base of everything of fastask that is awaited."""
+
+    def __cinit__(self):
+        self.limit = -1
+
+    def __init__(self):
+        raise TypeError("a wait is made by the verb that waits")
+
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return self.send(None)
+
+    def send(self, value):
+        """Go on, as `coroutine.send` does."""
+        cdef PyObject *out = NULL
+        cdef int status = self._step(&out)
+        result = <object>out
+        if status == 0:
+            return result
+        raise StopIteration(result)
+
+    def throw(self, kind, value=None, traceback=None):
+        """Stop waiting and raise, as `coroutine.throw` does."""
+        self.leave()
+        if value is None:
+            value = kind() if isinstance(kind, type) else kind
+        raise value
+
+    def close(self):
+        """Stop waiting, as `coroutine.close` does."""
+        self.leave()
+
+    cdef bint poll(self) except -1:
+        """Tell whether the wait is over, with the outcome in `value`, or raise it."""
+        return False
+
+    cdef int expire(self) except -1:
+        """Time ran out: set `value`, or raise."""
+        return 0
+
+    cdef bint wants(self, Letter letter):
+        """Tell whether a letter that arrived may end the wait. Runs no user code."""
+        return False
+
+    cdef int rouse(self) except -1:
+        """Make whoever drives the wait step it again."""
+        if self.gate is None:
+            if self.process.awaited is None:
+                self.process.wake()
+        elif not self.gate.done():
+            self.gate.set_result(None)
+        return 0
+
+    cdef int fire(self) except -1:
+        self.expired = True
+        return self.rouse()
+
+    cdef int leave(self) except -1:
+        """Let go of everything; the wait is over or abandoned."""
+        cdef Process process = self.process
+        if self.stage == PARKED:
+            if self.slot != IDLE:
+                process.hub.wheel.remove(self)
+            if process.parked is self:
+                process.parked = None
+            elif self.gate is not None and process.extra is not None:
+                if process.extra.guests and self in process.extra.guests:
+                    process.extra.guests.remove(self)
+            self.gate = None
+        self.stage = FINISHED
+        return 0
+
+    cdef int _step(self, PyObject **out) except -1:
+        """Poll; return 1 with the value, or 0 with what to yield, or raise."""
+        cdef Process process = self.process
+        if self.stage == FINISHED:
+            raise RuntimeError(f"cannot await {self!r} a second time")
+        if process.fate != FREE or process.life == DEAD:
+            if not (self.honoured and process.fate == UNWINDING):
+                return self._refuse(out)
+        if self.stage == FRESH:
+            # I14: a process whose waits are always over at once has turns all the same.
+            process.hub.immediate += 1
+            if process.hub.immediate > MOST_IMMEDIATE:
+                process.hub.immediate = 0
+                return self._take_turn(out)
+        if self.poll():
+            pass
+        elif self.expired or self.limit == 0:
+            self.leave()
+            self.expire()
+        else:
+            return self._park(out)
+        self.leave()
+        out[0] = <PyObject *>self.value
+        Py_INCREF(self.value)  # given to the caller
+        self.value = None
+        return 1
+
+    cdef int _take_turn(self, PyObject **out) except -1:
+        """Yield one turn to the other processes, without being parked."""
+        cdef object turn = None
+        if self.process.hub.current() is self.process:
+            turn = self.process.hub
+        out[0] = <PyObject *>turn
+        Py_INCREF(turn)  # given to the caller
+        return 0
+
+    cdef int _park(self, PyObject **out) except -1:
+        cdef Process process = self.process
+        cdef object driver = process.hub.current()
+        if self.stage == FRESH and self.limit > 0:
+            process.hub.wheel.add(self, now_ns() + self.limit)
+            process.hub.arm()
+        self.stage = PARKED
+        if driver is process:
+            process.parked = self
+            out[0] = <PyObject *>self
+            Py_INCREF(self)  # given to the caller
+            return 0
+        self.gate = process.hub.loop.create_future()
+        if process.adopted and driver is process.body:
+            process.parked = self
+        else:
+            if process.extras().guests is None:
+                process.extra.guests = []
+            if self not in process.extra.guests:
+                process.extra.guests.append(self)
+        self.gate._asyncio_future_blocking = True
+        out[0] = <PyObject *>self.gate
+        Py_INCREF(self.gate)  # given to the caller
+        return 0
+
+    cdef int _refuse(self, PyObject **out) except -1:
+        # A process that is ending waits for nothing of ours. The first such wait
+        # raises; the second yields, unparked, and is never resumed: the step that
+        # drives the process closes its coroutine. Another driver than the core goes
+        # through its loop once and then sees the exception, so that code which
+        # swallows everything cannot stop the loop.
+        cdef Process process = self.process
+        if self.stage == PARKED:
+            self.leave()
+            self.stage = FRESH
+        if process.fate == DOOMED and process.life != DEAD:
+            process.fate = UNWINDING
+            raise ExitSignal(process.reason)
+        if process.own_waits == 0 and process.fate != CLOSING:
+            process.own_waits = 1
+            raise ExitSignal(process.reason)
+        if process.hub.current() is process:
+            out[0] = <PyObject *>self
+            Py_INCREF(self)  # given to the caller
+            return 0
+        if not self.expired:
+            self.expired = True
+            out[0] = <PyObject *>None
+            Py_INCREF(None)  # given to the caller
+            return 0
+        raise ExitSignal(process.reason)
+
+
+Coroutine.register(Wait)  # so that asyncio makes a task of one where it needs a task
+
+
+cdef int _step_wait(PyObject *wait, PyObject **out) except -1:
+    return (<Wait>wait)._step(out)
+
+
+fastask_set_slots(Wait, <void *>_step_wait)

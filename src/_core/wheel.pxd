@@ -1,0 +1,85 @@
+from cpython.object cimport PyObject
+
+cdef extern from *:
+    """
+    #include <time.h>
+    #if defined(_WIN32)
+    #include <windows.h>
+    static inline long long fastask_now_ns(void) {
+        static LARGE_INTEGER frequency;
+        LARGE_INTEGER count;
+        if (frequency.QuadPart == 0) QueryPerformanceFrequency(&frequency);
+        QueryPerformanceCounter(&count);
+        return (long long)((double)count.QuadPart * 1e9 / (double)frequency.QuadPart);
+    }
+    static inline int fastask_lowest_bit(unsigned long long bits) {
+        unsigned long index;
+        _BitScanForward64(&index, bits);
+        return (int)index;
+    }
+    #else
+    static inline long long fastask_now_ns(void) {
+        struct timespec spec;
+        clock_gettime(CLOCK_MONOTONIC, &spec);
+        return (long long)spec.tv_sec * 1000000000LL + spec.tv_nsec;
+    }
+    static inline int fastask_lowest_bit(unsigned long long bits) {
+        return __builtin_ctzll(bits);
+    }
+    #endif
+    """
+    long long now_ns "fastask_now_ns"() noexcept nogil
+    int lowest_bit "fastask_lowest_bit"(unsigned long long bits) noexcept nogil
+
+
+cdef enum:
+    LEVELS = 7
+    SLOTS = 64
+    TICK_SHIFT = 20     # a tick is 2**20 ns, about a millisecond
+    DUE = -1            # `slot` of a node in the sorted list of the current tick
+    IDLE = -2           # `slot` of a node that is not armed
+
+cdef long long FOREVER
+
+
+cdef class Node:
+    # I7: a node is armed in at most one wheel; the wheel owns one reference to it
+    # from `add` until `remove` or `fire`.
+    cdef PyObject *earlier
+    cdef PyObject *later
+    cdef long long deadline             # monotonic ns
+    cdef unsigned long long order       # breaks ties between equal deadlines
+    cdef short slot
+    cdef int fire(self) except -1
+
+
+cdef struct Slot:
+    PyObject *head
+    PyObject *tail
+
+
+cdef class Wheel:
+    cdef Slot slots[LEVELS * SLOTS]
+    cdef unsigned long long occupied[LEVELS]
+    cdef Slot due                       # deadline order, ticks <= `tick`
+    cdef unsigned long long tick        # the last tick whose slot was emptied
+    cdef unsigned long long orders
+    cdef Py_ssize_t armed
+
+    cdef int add(self, Node node, long long deadline) except -1
+    cdef bint remove(self, Node node) noexcept
+    cdef int advance(self, long long now) except -1
+    cdef long long next_deadline(self) noexcept
+    cdef int clear(self) except -1
+
+    cdef void _place(self, Node node) noexcept
+    cdef void _append(self, int index, Node node) noexcept
+    cdef void _insert_due(self, Node node) noexcept
+    cdef long long _first_slot(self) noexcept
+    cdef int _turn(self, unsigned long long tick) except -1
+    cdef int _open(self, int index) except -1
+
+
+cdef long long nanoseconds(double seconds) noexcept
+cdef long long limit_of(str argument, object seconds) except? -2
+cdef double duration_of(str argument, object seconds) except? -1.0

@@ -1,0 +1,30 @@
+from asyncio import AbstractEventLoop
+from typing import Any
+
+from typing_extensions import disjoint_base
+
+from fastask._core.hub import Hub
+from fastask._core.process import Process
+from fastask._core.thread import ThreadPool
+from fastask._core.wheel import Node
+
+DEFAULT_GRACE: float
+
+@disjoint_base
+class Deadline(Node): ...
+
+@disjoint_base
+class Scheduler(Hub):
+    def __init__(self, loop: AbstractEventLoop) -> None: ...
+    threads: ThreadPool | None
+    root: Process[Any] | None
+    default_grace: float
+    @property
+    def steps(self) -> int: ...
+    @property
+    def on_stack(self) -> Process[Any] | None: ...
+    def processes(self) -> list[Process[Any]]: ...
+    async def end(self, grace: float) -> None: ...
+    def close(self) -> None: ...
+
+def scheduler_for(loop: AbstractEventLoop) -> Scheduler: ...

@@ -1,0 +1,3 @@
+from fastask._core.bond import Bond
+
+class Tie(Bond): ...

@@ -1,0 +1,1 @@
+"""`python -m fastask demo`: real work on a file tree, and the articles' programs."""

@@ -1,0 +1,250 @@
+"""run: a root process on a loop of its own, and an end that leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from types import FrameType
+from typing import Any, TypeVar, TypeVarTuple, overload
+
+from fastask._core.process import Process
+from fastask._core.reason import SHUTDOWN
+from fastask._core.scheduler import Scheduler, scheduler_for
+from fastask._core.start import start_root
+from fastask._core.verb import exit
+from fastask._watchdog import Watchdog
+
+__all__ = ["run"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+Main = Callable[..., Any] | Coroutine[Any, Any, Any]
+
+
+# An async function comes first: it is a function that returns an awaitable, too.
+@overload
+def run(
+    main: Callable[[*Ts], Awaitable[T]],
+    *args: *Ts,
+    debug: bool | None = ...,
+    loop_factory: LoopFactory | None = ...,
+    handle_signals: bool = ...,
+    grace: float = ...,
+) -> T: ...
+@overload
+def run(
+    main: Callable[[*Ts], T],
+    *args: *Ts,
+    debug: bool | None = ...,
+    loop_factory: LoopFactory | None = ...,
+    handle_signals: bool = ...,
+    grace: float = ...,
+) -> T: ...
+@overload
+def run(
+    main: Coroutine[Any, Any, T],
+    *,
+    debug: bool | None = ...,
+    loop_factory: LoopFactory | None = ...,
+    handle_signals: bool = ...,
+    grace: float = ...,
+) -> T: ...
+def run(
+    main: Main,
+    *args: object,
+    debug: bool | None = None,
+    loop_factory: LoopFactory | None = None,
+    handle_signals: bool = True,
+    grace: float = 5.0,
+) -> Any:
+    """Run `main(*args)` as the root process of a new event loop.
+
+    On uvloop (winloop on Windows), or asyncio's own loop where neither is installed.
+    When the root process ends, the others get the exit signal `SHUTDOWN`, and `KILL`
+    after `grace` seconds; `run` returns when the last one has ended. SIGINT and SIGTERM
+    send `SHUTDOWN` to the root process; a second signal stops hard.
+
+    Args:
+        main: An async function, a plain function or a coroutine object.
+        args: Positional arguments of `main`.
+        debug: Whether the loop and fastask check more: among others, the stall watchdog
+            reports what blocks the loop. None leaves it to asyncio's own settings.
+        loop_factory: Makes the event loop.
+        handle_signals: Whether to handle SIGINT and SIGTERM; only in the main thread.
+        grace: Seconds that a process may take to unwind after an exit signal.
+
+    Returns:
+        What `main` returned.
+
+    Raises:
+        KeyboardInterrupt: After SIGINT.
+        SystemExit: With code 143, after SIGTERM.
+        Exit: If an exit signal with a reason that is no exception ended the root
+            process.
+        RuntimeError: If an event loop is running in this thread.
+        BaseException: What the root process ended with.
+
+    Example:
+        ```python
+        import fastask
+
+        async def main(name: str) -> str:
+            return f"hello {name}"
+
+        assert fastask.run(main, "world") == "hello world"
+        ```
+    """
+    _check(main, grace, loop_factory)
+    loop = (loop_factory or default_loop)()
+    try:
+        asyncio.set_event_loop(loop)
+        if debug is not None:
+            loop.set_debug(debug)
+        return _Run(loop, grace).complete(main, args, handle_signals)
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+def default_loop() -> asyncio.AbstractEventLoop:
+    """Return a new uvloop, or winloop, or asyncio loop: the first that is installed."""
+    with contextlib.suppress(ImportError):
+        if sys.platform == "win32":
+            import winloop
+
+            return winloop.new_event_loop()  # type: ignore[no-any-return]
+        import uvloop
+
+        return uvloop.new_event_loop()
+    return asyncio.new_event_loop()
+
+
+def _check(main: Any, grace: object, loop_factory: Any) -> None:
+    error: Exception | None = None
+    if not callable(main) and not asyncio.iscoroutine(main):
+        error = TypeError(f"main must be an async function, got {main!r}")
+    elif loop_factory is not None and not callable(loop_factory):
+        error = TypeError(f"loop_factory must be callable, got {loop_factory!r}")
+    elif isinstance(grace, bool) or not isinstance(grace, int | float):
+        error = TypeError(f"grace must be a number of seconds, got {grace!r}")
+    elif not grace >= 0:
+        error = ValueError(f"grace must be a number of seconds >= 0, got {grace!r}")
+    elif asyncio._get_running_loop() is not None:
+        error = RuntimeError("run cannot be called while an event loop is running")
+    if error is not None:
+        if asyncio.iscoroutine(main):
+            main.close()
+        raise error
+
+
+class _Run:
+    """One call of `run`, from the first process to the last."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, grace: float) -> None:
+        self.loop = loop
+        self.grace = grace
+        self.root: Process[Any] | None = None
+        self.signal: int | None = None
+        self.hard = False
+
+    def complete(
+        self, main: Main, args: tuple[object, ...], handle_signals: bool
+    ) -> Any:
+        with self._signals(handle_signals), self._watched():
+            try:
+                try:
+                    self.loop.run_until_complete(self._prepare())
+                    return self._result(main, args)
+                finally:
+                    self._finish(0.0 if self.hard else self.grace)
+            except BaseException:
+                # A second signal, or the like, cut the end short: stop hard.
+                self._finish(0.0)
+                raise
+
+    async def _prepare(self) -> None:
+        """Make the scheduler while the loop runs: it has hooks to set."""
+        scheduler_for(self.loop).default_grace = self.grace
+
+    def _result(self, main: Main, args: tuple[object, ...]) -> Any:
+        scheduler = scheduler_for(self.loop)
+        root = self.root = scheduler.root = start_root(scheduler, main, *args)
+        try:
+            return self.loop.run_until_complete(root)
+        except BaseException as error:
+            if self.signal is None or not root.done():
+                raise
+            raise _exception_of(self.signal) from error
+
+    def _finish(self, grace: float) -> None:
+        """Stop what is left: processes, tasks, asynchronous generators, threads."""
+        loop = self.loop
+        scheduler: Scheduler | None = getattr(loop, "_fastask_scheduler", None)
+        if scheduler is not None:
+            loop.run_until_complete(scheduler.end(grace))
+        self._cancel_tasks()
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+        if scheduler is not None:
+            scheduler.close()
+
+    def _cancel_tasks(self) -> None:
+        tasks = asyncio.all_tasks(self.loop)
+        if not tasks:
+            return
+        for task in tasks:
+            task.cancel()
+        self.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        for task in tasks:
+            if not task.cancelled() and task.exception() is not None:
+                self.loop.call_exception_handler(
+                    {
+                        "message": "unhandled exception during the end of fastask.run",
+                        "exception": task.exception(),
+                        "task": task,
+                    }
+                )
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        if not self.loop.get_debug():
+            yield
+            return
+        with Watchdog(self.loop):
+            yield
+
+    @contextlib.contextmanager
+    def _signals(self, wanted: bool) -> Iterator[None]:
+        if not wanted or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {}
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                before[number] = signal.signal(number, self._on_signal)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None:
+            self.hard = True
+            raise _exception_of(number)
+        self.signal = number
+        self.loop.call_soon_threadsafe(self._shut_root_down)
+
+    def _shut_root_down(self) -> None:
+        if self.root is not None:
+            exit(self.root, SHUTDOWN)
+
+
+def _exception_of(number: int) -> BaseException:
+    return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
