@@ -57,6 +57,6 @@ def measure(benchmark: BenchmarkFixture, side: Side) -> Callable[[Pair], None]:
         benchmark.group = pair.title
         run, arguments = CLOCK.run, (pair, side)
         times = {"rounds": ROUNDS, "warmup_rounds": 1}
-        benchmark.pedantic(run, arguments, **times)  # type: ignore[no-untyped-call]
+        benchmark.pedantic(run, arguments, **times)  # type: ignore[no-untyped-call]  # not typed
 
     return measure_pair

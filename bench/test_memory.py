@@ -14,7 +14,7 @@ def test_memory(benchmark: BenchmarkFixture, side: Side) -> None:
     benchmark.group = f"{COUNT:,} idle (time is that of the whole subprocess)"
 
     arguments = (side, COUNT)
-    found = benchmark.pedantic(memory.weigh, arguments)  # type: ignore[no-untyped-call]
+    found = benchmark.pedantic(memory.weigh, arguments)  # type: ignore[no-untyped-call]  # not typed
 
     benchmark.extra_info["bytes_each"] = round(found["bytes"] / COUNT)
     assert found["bytes"] > 0

@@ -1,7 +1,8 @@
 """The layers of the core hold, and each of its modules has its three files.
 
-A module of the core may cimport what lies in a lower layer and nothing else. pxd files
-that cimport one another compile and load, so nothing but this test keeps a cycle out.
+A module of the core may cimport or import what lies in a lower layer and nothing else.
+pxd files that cimport one another compile and load, so nothing but this test keeps a
+cycle out.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 CORE = ROOT / "src" / "_core"
 STUBS = ROOT / "src" / "fastask" / "_core"
+README = CORE / "README.md"
 
 # A new module needs a row; src/_core/README.md tells what each layer is for.
 LAYERS = {
@@ -21,23 +23,56 @@ LAYERS = {
     "reason": 0,
     "ref": 0,
     "message": 0,
-    "wheel": 1,
+    "wheel": 0,
     "mailbox": 1,
     "hub": 1,
     "process": 2,
-    "scheduler": 3,
+    "wait": 3,
+    "aim": 3,
+    "bond": 3,
     "report": 3,
-    "wait": 4,
-    "task": 5,
-    "stream": 5,
-    "verbs": 5,
+    "signal": 4,
+    "scheduler": 5,
+    "names": 6,
+    "receive": 6,
+    "thread": 6,
+    "start": 7,
+    "timer": 7,
+    "verb": 7,
+    "task": 8,
+    "collect": 9,
+    "stream": 9,
 }
+
+# Imports (never cimports) within a layer, each with its reason.
+BESIDE = {
+    ("errors", "reason"): "Exit normalises its reason; the import stands at the end",
+    ("message", "errors"): "Failed.unwrap raises Exit",
+}
+
+# Who touches asyncio, and what for. The others may name its exceptions.
+ASYNCIO = {
+    "scheduler": "drives the processes in the loop",
+    "hub": "asks which loop runs in this thread",
+    "process": "is a task to asyncio, whose helpers print its stack",
+    "thread": "waits for the future of an executor of the user",
+}
+ASYNCIO_EXCEPTIONS = {"CancelledError", "InvalidStateError"}
 
 SOURCES = sorted(CORE.glob("*.pyx"))
 HEADERS = sorted(CORE.glob("*.pxd"))
+FILES = SOURCES + HEADERS
 MODULES = [source.stem for source in SOURCES]
 
 CORE_PACKAGE = "fastask._core"
+
+STRING_OR_COMMENT = re.compile(
+    r'"""(?:\\.|[^\\])*?"""'
+    r"|'''(?:\\.|[^\\])*?'''"
+    r'|"(?:\\.|[^"\\\n])*"'
+    r"|'(?:\\.|[^'\\\n])*'"
+    r"|#.*"
+)
 
 
 def absolute(name: str) -> str:
@@ -54,36 +89,46 @@ def names_in(listing: str) -> list[str]:
     return [name.split()[0] for name in listing.split(",") if name.strip()]
 
 
+def code_of(text: str) -> str:
+    """Return a source without its comments and without what its strings hold."""
+    return STRING_OR_COMMENT.sub('""', text).replace("\\\n", " ")
+
+
+def imports(text: str, keyword: str = "c?import") -> set[tuple[str, str]]:
+    """Find pairs of a module and a name taken from it; "" means the module itself."""
+    text = code_of(text).replace('""', "")
+    taken_from = rf"^\s*from\s+([\w.]+)\s+{keyword}\s+(?:\(([^)]*)\)|(.*))"
+    found = set[tuple[str, str]]()
+    for module, in_brackets, in_line in re.findall(taken_from, text, re.MULTILINE):
+        for name in names_in(in_brackets or in_line):
+            found.add((absolute(module), name))
+    for listing in re.findall(rf"^\s*{keyword}\s+(.*)", text, re.MULTILINE):
+        found.update((name, "") for name in names_in(listing))
+    return found
+
+
 def imported(text: str, keyword: str = "c?import") -> set[str]:
     """Find the modules that a source names in its imports, wherever these stand.
 
     A name taken from a package itself, `from fastask._core cimport ref`, counts as a
     module of that package.
     """
-    text = re.sub(r"#.*", "", text).replace("\\\n", " ")
-    taken_from = rf"^\s*from\s+([\w.]+)\s+{keyword}\s+(?:\(([^)]*)\)|(.*))"
-    found = set[str]()
-    for module, in_brackets, in_line in re.findall(taken_from, text, re.MULTILINE):
-        origin = absolute(module)
-        if origin in {"fastask", CORE_PACKAGE}:
-            names = names_in(in_brackets or in_line)
-            found.update(f"{origin}.{name}" for name in names)
-        else:
-            found.add(origin)
-    for listing in re.findall(rf"^\s*{keyword}\s+(.*)", text, re.MULTILINE):
-        found.update(names_in(listing))
-    return found
+    packages = {"fastask", CORE_PACKAGE}
+    return {
+        f"{module}.{name}" if module in packages and name else module
+        for module, name in imports(text, keyword)
+    }
 
 
-def cimported_modules(file: Path) -> set[str]:
-    """Name the modules of the core that a file cimports, without its own header."""
+def core_modules(file: Path, keyword: str) -> set[str]:
+    """Name the modules of the core that a file imports, without its own header."""
     prefix = f"{CORE_PACKAGE}."
-    names = imported(file.read_text(encoding="utf-8"), "cimport")
+    names = imported(file.read_text(encoding="utf-8"), keyword)
     modules = {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
     return modules - {file.stem}
 
 
-CIMPORTED = set().union(*map(cimported_modules, SOURCES + HEADERS))
+CIMPORTED = {name for file in FILES for name in core_modules(file, "cimport")}
 
 
 class TestReader:
@@ -102,6 +147,8 @@ class TestReader:
             ("if True:\n    from .ref cimport (\n        Ref)", {"fastask._core.ref"}),
             ("from cpython.ref cimport Py_INCREF", {"cpython.ref"}),
             ("# from .ref cimport Ref", set()),
+            ('"""\nfrom .ref cimport Ref\n"""', set()),
+            ("it = 'is'  # isn't\nfrom .ref cimport Ref", {"fastask._core.ref"}),
             ("from .ref import Ref\nimport asyncio", set()),
         ],
     )
@@ -117,6 +164,7 @@ class TestReader:
             ("    import fastask.process", {"fastask.process"}),
             ("import asyncio, fastask", {"asyncio", "fastask"}),
             ("from .ref cimport Ref", {"fastask._core.ref"}),
+            ('def f():\n    """Do.\n\n    import fastask\n    """', set()),
         ],
     )
     def test_finds_every_import(self, line: str, modules: set[str]) -> None:
@@ -127,22 +175,39 @@ class TestLayers:
     def test_the_core_is_where_this_test_looks(self) -> None:
         assert SOURCES
 
-    @pytest.mark.parametrize("module", sorted({*MODULES, *(h.stem for h in HEADERS)}))
-    def test_each_module_has_a_layer(self, module: str) -> None:
-        assert module in LAYERS
+    def test_the_table_lists_the_modules_that_exist(self) -> None:
+        assert sorted(LAYERS) == sorted({file.stem for file in FILES})
 
-    @pytest.mark.parametrize("file", SOURCES + HEADERS, ids=lambda file: file.name)
+    @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
     def test_a_cimport_points_down(self, file: Path) -> None:
         own = LAYERS[file.stem]
         not_below = {
             name: LAYERS[name]
-            for name in cimported_modules(file)
+            for name in core_modules(file, "cimport")
             if LAYERS[name] >= own
         }
 
         assert not not_below, f"{file.name} is in layer {own}"
 
-    @pytest.mark.parametrize("file", SOURCES + HEADERS, ids=lambda file: file.name)
+    @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+    def test_an_import_points_down(self, file: Path) -> None:
+        own = LAYERS[file.stem]
+        not_below = {
+            name: LAYERS[name]
+            for name in core_modules(file, "import")
+            if LAYERS[name] >= own and (file.stem, name) not in BESIDE
+        }
+
+        assert not not_below, f"{file.name} is in layer {own}"
+
+    @pytest.mark.parametrize(("module", "beside"), sorted(BESIDE))
+    def test_an_exception_is_needed_and_stays_in_its_layer(
+        self, module: str, beside: str
+    ) -> None:
+        assert beside in core_modules(CORE / f"{module}.pyx", "import")
+        assert LAYERS[module] == LAYERS[beside]
+
+    @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
     def test_the_core_imports_nothing_of_the_public_package(self, file: Path) -> None:
         public = {
             name
@@ -151,6 +216,26 @@ class TestLayers:
         }
 
         assert not public
+
+
+class TestAsyncio:
+    @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+    def test_is_touched_by_few(self, file: Path) -> None:
+        touched = {
+            (module, name)
+            for module, name in imports(file.read_text(encoding="utf-8"))
+            if re.match(r"(asyncio|uvloop|winloop)(\.|$)", module)
+            and (module, name) not in {("asyncio", e) for e in ASYNCIO_EXCEPTIONS}
+        }
+
+        assert not touched or file.stem in ASYNCIO
+
+    @pytest.mark.parametrize("module", sorted(ASYNCIO))
+    def test_is_needed_by_these(self, module: str) -> None:
+        text = (CORE / f"{module}.pyx").read_text(encoding="utf-8")
+        names = {name for origin, name in imports(text) if origin.startswith("asyncio")}
+
+        assert names - ASYNCIO_EXCEPTIONS
 
 
 class TestFiles:
@@ -165,3 +250,35 @@ class TestFiles:
     @pytest.mark.parametrize("module", MODULES)
     def test_each_module_has_a_stub(self, module: str) -> None:
         assert (STUBS / f"{module}.pyi").is_file()
+
+
+class TestReadme:
+    def test_its_table_of_layers_is_this_one(self) -> None:
+        rows = re.findall(
+            r"^\| (\d) \| ([\w`, ]+) \|", README.read_text(encoding="utf-8"), re.M
+        )
+        table = {
+            module: int(layer)
+            for layer, modules in rows
+            for module in re.findall(r"`(\w+)`", modules)
+        }
+
+        assert table == LAYERS
+
+    def test_defines_each_invariant_once_and_in_order(self) -> None:
+        assert defined_invariants() == list(range(1, len(defined_invariants()) + 1))
+
+    def test_defines_the_invariants_that_the_core_cites(self) -> None:
+        cited = {
+            int(number)
+            for file in FILES
+            for number in re.findall(r"\bI(\d+)\b", file.read_text(encoding="utf-8"))
+        }
+
+        assert cited == set(defined_invariants())
+
+
+def defined_invariants() -> list[int]:
+    """Return the numbers of the invariants that the README of the core defines."""
+    text = README.read_text(encoding="utf-8")
+    return [int(number) for number in re.findall(r"^\*\*I(\d+)\.\*\*", text, re.M)]

@@ -5,6 +5,7 @@ from fastask._core.process cimport Process
 from fastask._core.wheel cimport Node
 
 
+@cython.no_gc
 cdef class Aim(Node):
     # I7: an armed timer that aims at a process is in `target.timers`.
     cdef Process target

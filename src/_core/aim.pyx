@@ -7,6 +7,7 @@ from fastask._core.process cimport Process
 from fastask._core.wheel cimport Node
 
 
+@cython.no_gc
 cdef class Aim(Node):
     pass
 

@@ -16,7 +16,6 @@ from fastask._core.task cimport (
     new_shutdown,
 )
 from fastask._core.wait cimport PARKED, Wait
-from fastask._core.wheel cimport limit_of
 
 from fastask._core.errors import TaskTimeoutError
 
@@ -39,6 +38,9 @@ cdef class AwaitMany(Wait):
         if self.pending is None:
             self._begin()
         self.arrivals = 0
+        if self.missing == 0:
+            self._results()
+            return True
         for task in self._arrived():
             taken = task.take()
             if taken == NOTHING:
@@ -181,7 +183,7 @@ cdef AwaitMany _many(list tasks, object timeout, object on_timeout, Py_ssize_t l
     wait.process = current_process()
     wait.tasks = tasks
     wait.outcomes = {}
-    wait.limit = limit_of("timeout", timeout)
+    wait.limit_to(timeout)
     wait.timeout = timeout
     wait.on_timeout = on_timeout
     wait.missing = limit

@@ -10,6 +10,7 @@ cdef class Hub:
     cdef object context             # empty; for the callbacks that the loop runs
     cdef object current_tasks       # asyncio's dict of loop -> task, or None (3.14+)
     cdef Wheel wheel
+    cdef long long clock            # ns: when the drain last looked
     cdef PyObject *run_head         # runnable processes, linked by `run_next`;
     cdef PyObject *run_tail         # the queue owns one reference to each
     cdef PyObject *live_head        # live processes, linked by `live_next`;
@@ -28,9 +29,9 @@ cdef class Hub:
     cdef int arm(self) except -1
     cdef int kill(self, object process, object reason) except -1
     cdef int begin_exit(self, object process) except -1
-    cdef object current(self)
+    cdef PyObject *current(self) except? NULL
 
 
-cdef Hub running_hub()
+cdef PyObject *running_hub() noexcept
 cdef PyObject *swap_running_hub(PyObject *hub) noexcept
 cdef bint is_here(Hub hub) except -1

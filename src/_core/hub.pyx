@@ -16,7 +16,8 @@ cdef extern from *:
     #if defined(_MSC_VER)
     static __declspec(thread) PyObject *fastask_running_hub = NULL;
     #else
-    static __thread PyObject *fastask_running_hub = NULL;
+    static __thread PyObject *fastask_running_hub
+        __attribute__((tls_model("initial-exec"))) = NULL;
     #endif
     """
     PyObject *fastask_running_hub
@@ -42,14 +43,14 @@ cdef class Hub:
         """Begin to unwind an adopted process whose fate was just fixed."""
         raise SystemError("a hub is driven by its scheduler")
 
-    cdef object current(self):
-        """Return what asyncio holds for the current task of the loop, or None."""
+    cdef PyObject *current(self) except? NULL:
+        """Return asyncio's current task of the loop (borrowed), or NULL."""
         raise SystemError("a hub is driven by its scheduler")
 
 
-cdef Hub running_hub():
-    """Return the hub whose drain runs in this thread, or None."""
-    return None if fastask_running_hub is NULL else <Hub>fastask_running_hub
+cdef PyObject *running_hub() noexcept:
+    """Return the hub whose drain runs in this thread (borrowed), or NULL."""
+    return fastask_running_hub
 
 
 cdef PyObject *swap_running_hub(PyObject *hub) noexcept:

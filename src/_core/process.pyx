@@ -206,6 +206,9 @@ cdef class Process:
         """Return the context variables of the process."""
         return self.context
 
+    def _make_cancelled_error(self):
+        return CancelledError()  # `asyncio.gather` asks for it
+
     @property
     def _coro(self):
         return self.get_coro()

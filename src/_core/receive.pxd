@@ -8,6 +8,7 @@ from fastask._core.wait cimport Wait
 
 @cython.final
 @cython.no_gc
+@cython.freelist(64)
 cdef class Receive(Wait):
     cdef Ref ref            # the only pattern, when it is a ref
     cdef tuple patterns     # None: any message
@@ -21,5 +22,6 @@ cdef class Receive(Wait):
 
 @cython.final
 @cython.no_gc
+@cython.freelist(64)
 cdef class Sleep(Wait):
     pass

@@ -101,7 +101,7 @@ cdef class Sleep(Wait):
         return False
 
     cdef int _step(self, PyObject **out) except -1:
-        if self.limit != 0 or self.process.fate != FREE:
+        if self.limit != 0 or not self.limited or self.process.fate != FREE:
             return Wait._step(self, out)
         if self.stage == FRESH:
             self.stage = PARKED
@@ -171,8 +171,7 @@ def receive(*patterns, timeout=None):
     Elixir: `receive/1`, with predicates in the place of patterns and guards.
     """
     cdef Receive wait = new_receive(patterns)
-    if timeout is not None:
-        wait.limit = limit_of("timeout", timeout)
+    wait.limit_to(timeout)
     return wait
 
 
@@ -236,7 +235,9 @@ def sleep(seconds):
     Elixir: `Process.sleep/1`.
     """
     cdef Sleep wait = Sleep.__new__(Sleep)
-    wait.limit = limit_of("seconds", seconds)
+    if seconds is not None:
+        wait.limit = limit_of("seconds", seconds)
+        wait.limited = True
     wait.process = current_process()
     return wait
 

@@ -48,8 +48,8 @@ cdef int report_crash(dict record) except -1:
         ("name", _shown(record["process_registered_name"])),
         ("label", _shown(record["process_label"])),
         ("function", record["process_function"] or "-"),
-        ("ancestors", record["process_ancestors"] or "-"),
-        ("callers", record["process_callers"] or "-"),
+        ("ancestors", _shown(record["process_ancestors"])),
+        ("callers", _shown(record["process_callers"])),
         ("age", f"{record['process_age']:.6f} s"),
     ):
         lines.append(f"    {title}: {value}")
@@ -84,10 +84,22 @@ cdef int release_frames(object error) except -1:
 
 
 cdef str _headline(object reason):
-    if isinstance(reason, BaseException):
+    if not isinstance(reason, BaseException):
+        return f"exit reason {_safe(reason)}"
+    try:
         return f"{type(reason).__name__}: {reason}"
-    return f"exit reason {reason!r}"
+    except Exception:  # whatever its __str__ does, the crash is reported
+        return type(reason).__name__
 
 
-cdef object _shown(object value):
-    return "-" if value is None else repr(value)
+cdef str _shown(object value):
+    if value is None or (type(value) is list and not value):
+        return "-"
+    return _safe(value)
+
+
+cdef str _safe(object value):
+    try:
+        return repr(value)
+    except Exception:  # whatever its __repr__ does, the crash is reported
+        return object.__repr__(value)

@@ -1,4 +1,5 @@
 cimport cython
+from cpython.object cimport PyObject
 
 from fastask._core.hub cimport Hub
 from fastask._core.process cimport Process
@@ -21,6 +22,7 @@ cdef class Scheduler(Hub):
     cdef set given                  # coroutine objects that processes run
     cdef public object threads      # the pool for plain functions, made when needed
     cdef object swap_current        # asyncio's function from 3.14 on, else None
+    cdef PyObject *entered          # the current task as we set it; only compared
     cdef Process running            # whose coroutine is on top of the stack
     cdef readonly unsigned long long steps
     cdef int kills                  # depth of kills inside kills

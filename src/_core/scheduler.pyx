@@ -30,7 +30,7 @@ from fastask._core.errors import Exit, ExitSignal
 from fastask._core.reason import KILLED, NORMAL, SHUTDOWN
 
 cdef extern from "Python.h":
-    PyObject *PyDict_GetItem(object mapping, object key)
+    PyObject *PyDict_GetItemWithError(object mapping, object key)
     ctypedef enum PySendResult:
         PYGEN_RETURN
         PYGEN_ERROR
@@ -176,6 +176,7 @@ cdef class Scheduler(Hub):
         cdef long long now = now_ns()
         cdef long long end = now + BUDGET
         cdef int steps = 0
+        self.clock = now
         self._take_inbox()
         self.wheel.advance(now)
         while True:
@@ -198,7 +199,7 @@ cdef class Scheduler(Hub):
             steps += 1
             if steps == STEPS_BETWEEN_LOOKS:
                 steps = 0
-                now = now_ns()
+                now = self.clock = now_ns()
                 if self.inbox:
                     self._take_inbox()
                 if self.wheel.armed:
@@ -206,20 +207,20 @@ cdef class Scheduler(Hub):
                 if now > end:
                     return 0
 
-    cdef object current(self):
-        cdef PyObject *task
+    cdef PyObject *current(self) except? NULL:
         if self.current_tasks is not None:
-            task = PyDict_GetItem(self.current_tasks, self.loop)
-            return None if task is NULL else <object>task
-        return asyncio.current_task(self.loop)
+            return PyDict_GetItemWithError(self.current_tasks, self.loop)
+        task = asyncio.current_task(self.loop)  # the loop keeps it alive
+        return NULL if task is None else <PyObject *>task
 
     cdef object _enter(self, object task):
         """Make `task` asyncio's current task; return the one before."""
         cdef PyObject *last
         cdef object before
+        self.entered = NULL
         if self.current_tasks is None:
             return self.swap_current(self.loop, task)
-        last = PyDict_GetItem(self.current_tasks, self.loop)
+        last = PyDict_GetItemWithError(self.current_tasks, self.loop)
         before = None if last is NULL else <object>last
         if task is not None:
             PyDict_SetItem(self.current_tasks, self.loop, task)
@@ -241,10 +242,11 @@ cdef class Scheduler(Hub):
         self.running = process
         self.steps += 1
         self.immediate = 0
-        if self.current_tasks is not None:
-            PyDict_SetItem(self.current_tasks, self.loop, process)
-        else:
+        if self.current_tasks is None:
             self.swap_current(self.loop, process)
+        elif self.entered != <PyObject *>process:
+            PyDict_SetItem(self.current_tasks, self.loop, process)
+            self.entered = <PyObject *>process
         context = process.context
         PyContext_Enter(context)
         if process.fate == DOOMED or process.must_cancel or process.must_throw:
@@ -461,7 +463,7 @@ cdef class Scheduler(Hub):
         process.body = coroutine
         process.function = function
         process.context = PyContext_CopyCurrent()
-        process.born = now_ns()
+        process.born = self.clock if self.draining else now_ns()
         process.life = WAITING
         if parent is not None:
             process.ancestors = line_of(parent)
@@ -658,23 +660,20 @@ def scheduler_for(loop):
 
 cdef Process current_or_none():
     """Return the process that is running, or None in a callback of the loop."""
-    cdef Hub hub = running_hub()
-    cdef object task
-    if hub is not None:
-        task = hub.current()
-        if type(task) is Process:
+    cdef PyObject *running = running_hub()
+    cdef PyObject *task
+    cdef Scheduler scheduler
+    if running is not NULL:
+        task = (<Scheduler>running).current()
+        if task is not NULL and type(<object>task) is Process:
             return <Process>task
-    loop = _get_running_loop()
-    if loop is None:
-        raise RuntimeError("no running event loop: fastask needs one, see fastask.run")
-    if hub is None or hub.loop is not loop:
-        hub = scheduler_of(loop)
-    task = hub.current()
-    if task is None:
+    scheduler = current_scheduler()
+    task = scheduler.current()
+    if task is NULL:
         return None
-    if isinstance(task, Process):
+    if isinstance(<object>task, Process):
         return <Process>task
-    return (<Scheduler>hub).adopt(task)
+    return scheduler.adopt(<object>task)
 
 
 cdef Process current_process():
@@ -691,24 +690,22 @@ cdef Process current_process():
 
 cdef object stranger():
     """Return the running asyncio task when it is no process (yet), else None."""
-    cdef Hub hub = running_hub()
-    cdef object task
-    if hub is None:
-        loop = _get_running_loop()
-        if loop is None:
-            return None
-        hub = scheduler_of(loop)
-    task = hub.current()
-    if task is None or isinstance(task, Process) or task in hub.adopted:
+    cdef PyObject *task
+    cdef Scheduler scheduler
+    if running_hub() is NULL and _get_running_loop() is None:
         return None
-    return task
+    scheduler = current_scheduler()
+    task = scheduler.current()
+    if task is NULL or isinstance(<object>task, Process):
+        return None
+    return None if <object>task in scheduler.adopted else <object>task
 
 
 cdef Scheduler current_scheduler():
     """Return the scheduler of the running loop."""
-    cdef Hub hub = running_hub()
-    if hub is not None:
-        return <Scheduler>hub
+    cdef PyObject *running = running_hub()
+    if running is not NULL:
+        return <Scheduler>running
     loop = _get_running_loop()
     if loop is None:
         raise RuntimeError("no running event loop: fastask needs one, see fastask.run")

@@ -227,10 +227,25 @@ cdef int _let_go(Process process) except -1:
     return 0
 
 
+cdef int _tell_one(Bond bond, object reason) except -1:
+    """The usual end of a task: one bond, to its owner."""
+    cdef Process process = bond.target
+    detach(bond)
+    if bond.flags & REPLY:
+        bond.replied()
+    if bond.flags & LINK:
+        bond.exited(process, bond.watcher, reason)
+    if bond.flags & MONITOR:
+        bond.down(reason)
+    return 0
+
+
 cdef int _tell(Process process) except -1:
     cdef object reason = process.reason
     cdef Bond bond
     cdef list incoming, outgoing
+    if process.bonds_out is NULL and process.bonds_in_count == 1:
+        return _tell_one(<Bond>process.bonds_in, reason)
     incoming = bonds_of(process, True)
     outgoing = bonds_of(process, False)
     for bond in incoming:

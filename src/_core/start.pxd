@@ -5,5 +5,6 @@ from fastask._core.scheduler cimport Scheduler
 cdef Process start_process(
     Scheduler scheduler, object fn, tuple args, object executor, Process parent
 )
+cdef Process caller_for(object fn)
 cdef bint is_async(object fn) except -1
 cdef int check_executor(object executor, object fn) except -1

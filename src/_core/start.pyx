@@ -6,9 +6,10 @@ from concurrent.futures import Executor
 from functools import partial
 from types import CoroutineType, FunctionType, GeneratorType, MethodType
 
-from fastask._core.bond cimport attach
+from cpython.object cimport PyObject
+
 from fastask._core.names cimport check_free, register_process
-from fastask._core.process cimport Process, line_of
+from fastask._core.process cimport Process
 from fastask._core.scheduler cimport (
     Scheduler, current_or_none, current_process, current_scheduler,
 )
@@ -18,23 +19,34 @@ from fastask._core.wheel cimport duration_of
 
 from fastask._core.thread import call_in_thread
 
+cdef extern from "Python.h":
+    ctypedef struct PyCodeObject:
+        int co_flags
+    PyObject *PyFunction_GET_CODE(object function)
+
 cdef enum:
     CO_GENERATOR = 0x20
     CO_COROUTINE = 0x80
     CO_ITERABLE_COROUTINE = 0x100
     CO_ASYNC_GENERATOR = 0x200
 
+# What the hot path compares with, as C variables.
+cdef object _CoroutineType = CoroutineType
+cdef object _FunctionType = FunctionType
+cdef object _MethodType = MethodType
+cdef object _partial = partial
+
 
 cdef bint is_async(object fn) except -1:
     """Tell whether calling `fn` makes a coroutine; raise when it cannot be run."""
     cdef int flags
     cdef object inner = fn
-    while type(inner) is partial:
+    while type(inner) is _partial:
         inner = inner.func
-    if type(inner) is MethodType:
+    if type(inner) is _MethodType:
         inner = inner.__func__
-    if type(inner) is FunctionType:
-        flags = inner.__code__.co_flags
+    if type(inner) is _FunctionType:
+        flags = (<PyCodeObject *>PyFunction_GET_CODE(inner)).co_flags
         if flags & CO_ASYNC_GENERATOR:
             raise TypeError(f"fn must not be an asynchronous generator, got {fn!r}")
         return flags & (CO_COROUTINE | CO_ITERABLE_COROUTINE) != 0
@@ -51,7 +63,7 @@ cdef bint is_async(object fn) except -1:
 
 
 cdef inline bint _is_wait(object fn):
-    return type(fn) is not FunctionType and getattr(fn, "__fastask_wait__", False)
+    return type(fn) is not _FunctionType and getattr(fn, "__fastask_wait__", False)
 
 
 async def _waiting(fn, args):
@@ -60,7 +72,9 @@ async def _waiting(fn, args):
 
 
 cdef inline bint _is_coroutine(object fn):
-    return type(fn) is CoroutineType or (
+    if type(fn) is _FunctionType or type(fn) is _MethodType:
+        return False  # asking the ABC takes longer than starting a process
+    return type(fn) is _CoroutineType or (
         isinstance(fn, Coroutine) and not isinstance(fn, Wait)
     )
 
@@ -76,7 +90,7 @@ cdef int _check_given(Scheduler scheduler, object coroutine, tuple args) except 
         )
     if coroutine in scheduler.given:
         raise ValueError(f"coroutine must not run in another process: {coroutine!r}")
-    if type(coroutine) is CoroutineType and (
+    if type(coroutine) is _CoroutineType and (
         inspect.getcoroutinestate(coroutine) != inspect.CORO_CREATED
     ):
         raise ValueError(f"coroutine must not have been started, got {coroutine!r}")
@@ -120,7 +134,9 @@ cdef Process start_process(
                 f"executor must be None for an async function, got {executor!r}"
             )
         coroutine = _waiting(fn, args) if _is_wait(fn) else fn(*args)
-        if type(coroutine) is not CoroutineType and not _is_coroutine(coroutine):
+        if type(coroutine) is _CoroutineType:
+            pass
+        elif not _is_coroutine(coroutine):
             if not isinstance(coroutine, GeneratorType):
                 raise TypeError(f"fn must return a coroutine, got {coroutine!r}")
     else:
@@ -129,18 +145,36 @@ cdef Process start_process(
     return scheduler.spawn(coroutine, fn, parent)
 
 
+cdef Process caller_for(object fn):
+    """Return the running process; a coroutine object is closed where there is none."""
+    try:
+        return current_process()
+    except BaseException:
+        _discard(fn)
+        raise
+
+
+cdef int _discard(object fn) except -1:
+    # A coroutine object that is refused would warn that it was never awaited.
+    if type(fn) is _CoroutineType and fn.cr_frame is not None and not fn.cr_running:
+        if inspect.getcoroutinestate(fn) == inspect.CORO_CREATED:
+            fn.close()
+    return 0
+
+
 cdef Process _spawn(object fn, tuple args, object name, object trap_exit, object grace):
-    cdef Scheduler scheduler = current_scheduler()
+    cdef Scheduler scheduler = None
     cdef Process process
     cdef double seconds = -1.0
     try:
+        scheduler = current_scheduler()
         if grace is not None:
             seconds = duration_of("grace", grace)
         if name is not None:
             check_free(scheduler, name)
     except BaseException:
-        if type(fn) is CoroutineType and fn not in scheduler.given:
-            fn.close()
+        if scheduler is None or not _is_coroutine(fn) or fn not in scheduler.given:
+            _discard(fn)
         raise
     process = start_process(scheduler, fn, args, None, current_or_none())
     if name is not None:
@@ -203,7 +237,7 @@ def spawn_link(fn, *args, name=None, trap_exit=False, grace=None):
 
     Elixir: `spawn_link/1`.
     """
-    cdef Process me = current_process()
+    cdef Process me = caller_for(fn)
     cdef Process process = _spawn(fn, args, name, trap_exit, grace)
     link_processes(me, process)
     return process
@@ -217,7 +251,7 @@ def spawn_monitor(fn, *args, name=None, trap_exit=False, grace=None):
 
     Elixir: `spawn_monitor/1`.
     """
-    cdef Process me = current_process()
+    cdef Process me = caller_for(fn)
     cdef Process process = _spawn(fn, args, name, trap_exit, grace)
     return process, monitor_process(me, process, None, 0)
 

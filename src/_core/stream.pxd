@@ -58,6 +58,7 @@ cdef class Run:
 
 
 @cython.final
+@cython.freelist(128)
 cdef class Slot(Bond):
     cdef Run run
     cdef object item
@@ -68,6 +69,7 @@ cdef class Slot(Bond):
 
 @cython.final
 @cython.no_gc
+@cython.freelist(8)
 cdef class StreamWait(Wait):
     cdef Run run
     cdef Wait inner             # a wait of ours that the source is parked in

@@ -76,7 +76,6 @@ cdef class Run:
         self.finished = deque()
         if stream.ordered:
             self.early = {}
-        self.source_is_async = hasattr(stream.iterable, "__aiter__")
         if self.source_is_async:
             self.source = stream.iterable.__aiter__()
         else:
@@ -151,9 +150,9 @@ cdef class Run:
         """Start the task of an item in a free slot; return 1."""
         cdef Process consumer = self.consumer
         cdef Stream stream = self.stream
+        cdef tuple args = (item, *stream.args) if stream.args else (item,)
         cdef Process process = start_process(
-            <Scheduler>consumer.hub, stream.fn, (item, *stream.args), stream.executor,
-            consumer,
+            <Scheduler>consumer.hub, stream.fn, args, stream.executor, consumer
         )
         cdef Slot slot = Slot.__new__(Slot)
         process.callers = line_of(consumer)
@@ -364,7 +363,7 @@ cdef class StreamIterator:
         return self
 
     def __anext__(self):
-        if hasattr(self.run.stream.iterable, "__aiter__"):
+        if self.run.source_is_async:
             return self.run.anext_of_async()
         return new_stream_wait(self.run)
 
@@ -401,6 +400,7 @@ cdef class Stream:
         cdef StreamIterator iterator = StreamIterator.__new__(StreamIterator)
         cdef Run run = Run.__new__(Run)
         run.stream = self
+        run.source_is_async = hasattr(self.iterable, "__aiter__")
         self.runs.add(run)
         iterator.run = run
         return iterator

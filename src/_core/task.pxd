@@ -13,6 +13,7 @@ cdef enum Taken:
     FAILURE
 
 
+@cython.freelist(128)
 cdef class Task(Bond):
     # I5: while the reply of a task waits packed in its owner's mailbox, `letter` is
     # that letter; the value stays in the process.
@@ -30,6 +31,7 @@ cdef class Task(Bond):
 
 @cython.final
 @cython.no_gc
+@cython.freelist(64)
 cdef class Await(Wait):
     cdef Task task
     cdef bint yields

@@ -5,9 +5,11 @@ reply reaches the owner as a real message; until somebody looks at it as a messa
 stays packed, one letter for the Reply and its Down (I5).
 """
 
+from asyncio import CancelledError
 from types import GenericAlias
 
 cimport cython
+from cpython.object cimport PyObject
 
 from fastask._core.bond cimport ATTACHED, LINK, MONITOR, REPLY, Bond, attach, detach
 from fastask._core.mailbox cimport Letter, find, letters_with, put, take_out
@@ -23,9 +25,8 @@ from fastask._core.signal cimport (
     arrived, deliver, exit_by_call, exit_by_link, flush_down, link_processes,
     unlink_processes,
 )
-from fastask._core.start cimport start_process
+from fastask._core.start cimport caller_for, start_process
 from fastask._core.wait cimport Wait
-from fastask._core.wheel cimport limit_of
 
 from fastask._core.errors import NotOwnerError, TaskTimeoutError
 from fastask._core.process import function_name, join, unwatch, watch
@@ -78,9 +79,15 @@ cdef class Task(Bond):
         raise TypeError(f"{self!r} belongs to this event loop: cannot pickle it")
 
     def __await__(self):
-        if stranger() is not None:
-            return join_task(self)
-        return new_await(self, "await", None, False)
+        cdef Await wait
+        if self.watcher.hub.current() != <PyObject *>self.watcher:
+            if stranger() is not None:
+                return join_task(self)
+            self.check_owner("await")
+        wait = Await.__new__(Await)
+        wait.process = self.watcher
+        wait.task = self
+        return wait
 
     def __iter__(self):
         return join_task(self)
@@ -137,6 +144,9 @@ cdef class Task(Bond):
     def cancel(self, msg=None):
         """Cancel the process of the task as asyncio cancels a task."""
         return not self.completed and self.target.cancel(msg)
+
+    def _make_cancelled_error(self):
+        return CancelledError()  # `asyncio.gather` asks for it
 
     # What the end of its process does.
 
@@ -275,7 +285,7 @@ cdef class Await(Wait):
         cdef Taken taken = task.take()
         cdef object value
         if taken == NOTHING:
-            if self.limit < 0 and not task.flags & (MONITOR | REPLY):
+            if not self.limited and not task.flags & (MONITOR | REPLY):
                 self.leave()
                 raise RuntimeError(
                     f"cannot await {task!r} without a limit: its outcome was taken, "
@@ -316,7 +326,7 @@ cdef Await new_await(Task task, str verb, object timeout, bint yields):
     wait = Await.__new__(Await)
     wait.process = task.watcher
     wait.task = task
-    wait.limit = limit_of("timeout", timeout)
+    wait.limit_to(timeout)
     wait.yields = yields
     return wait
 
@@ -340,7 +350,7 @@ cdef class Shutdown(Wait):
             # Time ran out: kill, and wait for the end without a limit.
             self.expired = False
             self.late = True
-            self.limit = -1
+            self.limited = False
             exit_by_call(process, task.watcher, _KILL)
             return self._take()
         if self.sent:
@@ -403,7 +413,8 @@ cdef Shutdown new_shutdown(Task task, object timeout):
     wait.process = task.watcher
     wait.task = task
     wait.brutal = brutal
-    wait.limit = -1 if brutal else limit_of("timeout", timeout)
+    if not brutal:
+        wait.limit_to(timeout)
     return wait
 
 
@@ -485,7 +496,7 @@ def async_(fn, *args, executor=None):
 
     Elixir: `Task.async/1`.
     """
-    cdef Process owner = current_process()
+    cdef Process owner = caller_for(fn)
     return start_task(
         <Scheduler>owner.hub, owner, fn, args, executor, LINK | MONITOR | REPLY
     )
@@ -499,7 +510,7 @@ def async_nolink(fn, *args, executor=None):
 
     Elixir: `Task.Supervisor.async_nolink/2`, without the supervisor.
     """
-    cdef Process owner = current_process()
+    cdef Process owner = caller_for(fn)
     return start_task(
         <Scheduler>owner.hub, owner, fn, args, executor, MONITOR | REPLY
     )
@@ -510,7 +521,7 @@ def start(fn, *args):
 
     A crash is logged at once. Elixir: `Task.start/1`.
     """
-    cdef Process me = current_process()
+    cdef Process me = caller_for(fn)
     cdef Process process = start_process(<Scheduler>me.hub, fn, args, None, me)
     process.callers = line_of(me)
     return process
@@ -521,7 +532,7 @@ def start_link(fn, *args):
 
     Elixir: `Task.start_link/1`.
     """
-    cdef Process me = current_process()
+    cdef Process me = caller_for(fn)
     cdef Process process = start_process(<Scheduler>me.hub, fn, args, None, me)
     process.callers = line_of(me)
     link_processes(me, process)

@@ -13,6 +13,7 @@ from fastask._core.wheel cimport FOREVER, IDLE, duration_of, nanoseconds, now_ns
 
 
 @cython.final
+@cython.no_gc  # when it is not armed it holds no message, so it is in no cycle
 cdef class Timer(Aim):
     """A message on its way; made by `send_after` and `start_timer`.
 
@@ -38,12 +39,14 @@ cdef class Timer(Aim):
 
         Elixir: `Process.cancel_timer/1`.
         """
-        left = self.remaining()
-        if left is not None:
-            unaim(self)
-            self.scheduler.wheel.remove(self)
-            self.message = None
-        return left
+        cdef long long left
+        if self.slot == IDLE:
+            return None
+        left = self.deadline - now_ns()
+        unaim(self)
+        self.scheduler.wheel.remove(self)
+        self.message = None
+        return left / 1e9 if left > 0 else 0.0
 
     def remaining(self):
         """Return the seconds that are left, or None when it does not run any more.
@@ -83,19 +86,22 @@ cdef Timer _timer(object dest, object seconds, bint absolute):
     cdef Timer timer = Timer.__new__(Timer)
     cdef Scheduler scheduler = current_scheduler()
     cdef long long deadline = nanoseconds(duration_of("seconds", seconds))
+    cdef long long now
     if not absolute:
-        deadline = min(deadline, FOREVER - now_ns()) + now_ns()
+        now = now_ns()
+        deadline = now + (deadline if deadline < FOREVER - now else FOREVER - now)
     timer.scheduler = scheduler
     timer.dest = dest
     if isinstance(dest, Process):
         if (<Process>dest).life == DEAD:
             return timer
+        if (<Process>dest).hub is scheduler:
+            aim(timer, <Process>dest)
     elif type(dest) is not Ref:
         name_key(dest, "dest")
     scheduler.wheel.add(timer, deadline)
-    scheduler.arm()
-    if isinstance(dest, Process) and (<Process>dest).hub is scheduler:
-        aim(timer, <Process>dest)
+    if not scheduler.draining:
+        scheduler.arm()
     return timer
 
 

@@ -20,7 +20,8 @@ cdef class Wait(Node):
     cdef Process process
     cdef object gate        # the future that another driver than `process` awaits
     cdef object value
-    cdef long long limit    # ns; negative: none
+    cdef long long limit    # ns, when it is limited
+    cdef bint limited
     cdef unsigned char stage
     cdef bint expired
     cdef bint honoured      # may wait even while the process is unwinding
@@ -31,6 +32,7 @@ cdef class Wait(Node):
     cdef int rouse(self) except -1
     cdef int leave(self) except -1
 
+    cdef int limit_to(self, object seconds) except -1
     cdef int _step(self, PyObject **out) except -1
     cdef int _take_turn(self, PyObject **out) except -1
     cdef int _park(self, PyObject **out) except -1

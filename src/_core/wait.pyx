@@ -15,7 +15,7 @@ from cpython.ref cimport Py_INCREF
 
 from fastask._core.mailbox cimport Letter
 from fastask._core.process cimport CLOSING, DEAD, DOOMED, FREE, UNWINDING, Process
-from fastask._core.wheel cimport IDLE, now_ns
+from fastask._core.wheel cimport IDLE, limit_of, now_ns
 
 from fastask._core.errors import ExitSignal
 
@@ -23,12 +23,22 @@ cdef extern from *:
     """
     typedef int (*fastask_step_t)(PyObject *, PyObject **);
     static fastask_step_t fastask_step = NULL;
+    static PyObject *fastask_no_args = NULL;
 
-    /* A generator-like object returns a value by StopIteration; no instance is made
-       where a bare value does, and no exception at all for None. */
+    /* A generator-like object returns a value by StopIteration. None needs no exception
+       at all; before 3.12 a bare value does; from then on an instance is made without
+       the detour of a call, which costs twice as much. */
     static void fastask_stop(PyObject *value) {
         PyObject *stop;
         if (value == Py_None) return;
+    #if PY_VERSION_HEX >= 0x030c0000
+        stop = ((PyTypeObject *)PyExc_StopIteration)->tp_new(
+            (PyTypeObject *)PyExc_StopIteration, fastask_no_args, NULL);
+        if (stop == NULL) return;
+        Py_XSETREF(((PyStopIterationObject *)stop)->value, Py_NewRef(value));
+        PyErr_SetRaisedException(stop);
+        return;
+    #endif
         if (!PyTuple_Check(value) && !PyExceptionInstance_Check(value)) {
             PyErr_SetObject(PyExc_StopIteration, value);
             return;
@@ -62,6 +72,7 @@ cdef extern from *:
        raising. Subclasses inherit both slots when their modules are imported. */
     static void fastask_set_slots(PyTypeObject *type, void *step) {
         fastask_step = (fastask_step_t)step;
+        fastask_no_args = PyTuple_New(0);
         type->tp_iternext = fastask_wait_next;
         type->tp_as_async->am_send = fastask_wait_send;
         PyType_Modified(type);
@@ -77,9 +88,6 @@ cdef enum:
 @cython.no_gc
 cdef class Wait(Node):
     """The base of everything of fastask that is awaited."""
-
-    def __cinit__(self):
-        self.limit = -1
 
     def __init__(self):
         raise TypeError("a wait is made by the verb that waits")
@@ -125,6 +133,13 @@ cdef class Wait(Node):
         """Tell whether a letter that arrived may end the wait. Runs no user code."""
         return False
 
+    cdef int limit_to(self, object seconds) except -1:
+        """Limit the wait to a number of seconds that a user gave, or None."""
+        if seconds is not None:
+            self.limit = limit_of("timeout", seconds)
+            self.limited = True
+        return 0
+
     cdef int rouse(self) except -1:
         """Make whoever drives the wait step it again."""
         if self.gate is None:
@@ -169,7 +184,7 @@ cdef class Wait(Node):
                 return self._take_turn(out)
         if self.poll():
             pass
-        elif self.expired or self.limit == 0:
+        elif self.expired or (self.limited and self.limit == 0):
             self.leave()
             self.expire()
         else:
@@ -183,7 +198,7 @@ cdef class Wait(Node):
     cdef int _take_turn(self, PyObject **out) except -1:
         """Yield one turn to the other processes, without being parked."""
         cdef object turn = None
-        if self.process.hub.current() is self.process:
+        if self.process.hub.current() == <PyObject *>self.process:
             turn = self.process.hub
         out[0] = <PyObject *>turn
         Py_INCREF(turn)  # given to the caller
@@ -191,18 +206,18 @@ cdef class Wait(Node):
 
     cdef int _park(self, PyObject **out) except -1:
         cdef Process process = self.process
-        cdef object driver = process.hub.current()
-        if self.stage == FRESH and self.limit > 0:
+        cdef PyObject *driver = process.hub.current()
+        if self.stage == FRESH and self.limited:
             process.hub.wheel.add(self, now_ns() + self.limit)
             process.hub.arm()
         self.stage = PARKED
-        if driver is process:
+        if driver == <PyObject *>process:
             process.parked = self
             out[0] = <PyObject *>self
             Py_INCREF(self)  # given to the caller
             return 0
         self.gate = process.hub.loop.create_future()
-        if process.adopted and driver is process.body:
+        if process.adopted and driver == <PyObject *>process.body:
             process.parked = self
         else:
             if process.extras().guests is None:
@@ -230,7 +245,7 @@ cdef class Wait(Node):
         if process.own_waits == 0 and process.fate != CLOSING:
             process.own_waits = 1
             raise ExitSignal(process.reason)
-        if process.hub.current() is process:
+        if process.hub.current() == <PyObject *>process:
             out[0] = <PyObject *>self
             Py_INCREF(self)  # given to the caller
             return 0

@@ -36,8 +36,8 @@ cdef enum:
     LEVELS = 7
     SLOTS = 64
     TICK_SHIFT = 20     # a tick is 2**20 ns, about a millisecond
+    IDLE = 0            # `slot` of a node that is not armed
     DUE = -1            # `slot` of a node in the sorted list of the current tick
-    IDLE = -2           # `slot` of a node that is not armed
 
 cdef long long FOREVER
 
@@ -49,7 +49,7 @@ cdef class Node:
     cdef PyObject *later
     cdef long long deadline             # monotonic ns
     cdef unsigned long long order       # breaks ties between equal deadlines
-    cdef short slot
+    cdef short slot                     # IDLE, DUE, or 1 + its place in the table
     cdef int fire(self) except -1
 
 

@@ -29,9 +29,6 @@ cdef long long nanoseconds(double seconds) noexcept:
 
 
 cdef class Node:
-    def __cinit__(self):
-        self.slot = IDLE
-
     cdef int fire(self) except -1:
         """Run when the deadline has passed; the node is no longer armed."""
         return 0
@@ -72,7 +69,7 @@ cdef class Wheel:
         cdef int index = node.slot
         if index == IDLE:
             return False
-        slot = &self.due if index == DUE else &self.slots[index]
+        slot = &self.due if index == DUE else &self.slots[index - 1]
         if node.earlier is NULL:
             slot.head = node.later
         else:
@@ -81,8 +78,8 @@ cdef class Wheel:
             slot.tail = node.earlier
         else:
             (<Node>node.later).earlier = node.earlier
-        if slot.head is NULL and index >= 0:
-            self.occupied[index // SLOTS] &= ~(1ULL << (index % SLOTS))
+        if slot.head is NULL and index != DUE:
+            self.occupied[(index - 1) // SLOTS] &= ~(1ULL << ((index - 1) % SLOTS))
         node.earlier = node.later = NULL
         node.slot = IDLE
         self.armed -= 1
@@ -145,7 +142,7 @@ cdef class Wheel:
 
     cdef void _append(self, int index, Node node) noexcept:
         cdef Slot *slot = &self.slots[index]
-        node.slot = index
+        node.slot = index + 1
         node.later = NULL
         node.earlier = slot.tail
         if slot.tail is NULL:
@@ -244,7 +241,9 @@ cdef class Wheel:
 cdef double duration_of(str argument, object seconds) except? -1.0:
     """Return a number of seconds >= 0, or raise what is wrong with it."""
     cdef double value
-    if type(seconds) is float or type(seconds) is int:
+    if type(seconds) is float:
+        value = <double>seconds
+    elif type(seconds) is int:
         value = seconds
     elif isinstance(seconds, (int, float)) and not isinstance(seconds, bool):
         value = seconds

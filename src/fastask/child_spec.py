@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVarTuple, get_args
 
 from fastask._core.process import function_name
 from fastask._core.reason import BRUTAL_KILL, BrutalKill
 from fastask._core.task import start_link
 
 __all__ = ["ChildSpec", "child_spec"]
+
+Ts = TypeVarTuple("Ts")
 
 Restart = Literal["permanent", "transient", "temporary"]
 ChildType = Literal["worker", "supervisor"]
@@ -86,8 +88,8 @@ def _check_shutdown(value: object) -> None:
 
 
 def child_spec(
-    fn: Callable[..., Any],
-    *args: Any,
+    fn: Callable[[*Ts], object],
+    *args: *Ts,
     id: Hashable | None = None,
     restart: Restart = "temporary",
     shutdown: Shutdown = 5.0,

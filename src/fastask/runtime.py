@@ -118,7 +118,7 @@ def default_loop() -> asyncio.AbstractEventLoop:
         if sys.platform == "win32":
             import winloop
 
-            return winloop.new_event_loop()  # type: ignore[no-any-return]
+            return winloop.new_event_loop()  # type: ignore[no-any-return]  # it is untyped
         import uvloop
 
         return uvloop.new_event_loop()

@@ -12,9 +12,7 @@ import pytest
 import fastask
 from fastask import (
     KILL,
-    NOPROC,
     SHUTDOWN,
-    CallError,
     Exit,
     Exited,
     Process,
@@ -539,30 +537,6 @@ class TestAsyncioTimeout:
                 await process
 
         assert (await receive(ref)).reason is SHUTDOWN
-
-
-class TestCancelledCall:
-    async def test_a_cancelled_call_drops_its_late_reply(self) -> None:
-        class Slow(fastask.GenServer):
-            async def handle_call(self, request: object, from_: object) -> object:
-                return await receive(equals("go"))
-
-        server = await Slow.start_link()
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.01):
-                await fastask.GenServer.call(server, "request", timeout=60.0)
-        send(server, "go")
-        await fastask.GenServer.stop(server)
-
-        assert mailbox() == []
-        assert monitors() == []
-
-    async def test_a_call_to_nobody_is_no_timeout(self) -> None:
-        async with asyncio.timeout(5.0):
-            with pytest.raises(CallError) as caught:
-                await fastask.GenServer.call("nobody", "request")
-
-        assert caught.value.reason == NOPROC
 
 
 class TestTaskGroup:

@@ -8,7 +8,7 @@ import math
 import re
 import warnings
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -126,11 +126,13 @@ class TestSeconds:
     async def test_of_send_after(self, value: Any, kind: type[Exception]) -> None:
         await refused(lambda: send_after(self_(), "m", value), kind, "seconds", value)
 
-    @pytest.mark.parametrize("value", [None, math.inf], ids=repr)
-    async def test_of_send_after_must_have_an_end(self, value: Any) -> None:
-        kinds = (TypeError, ValueError)
-
-        await refused(lambda: send_after(self_(), "m", value), kinds, "seconds", value)
+    async def test_of_send_after_must_have_an_end(self) -> None:
+        await refused(
+            lambda: send_after(self_(), "m", cast(Any, None)),
+            TypeError,
+            "seconds",
+            None,
+        )
 
     @pytest.mark.parametrize(("value", "kind"), BAD_SECONDS, ids=identify)
     async def test_of_start_timer(self, value: Any, kind: type[Exception]) -> None:
@@ -351,7 +353,7 @@ class TestOtherRules:
     async def test_a_ref_does_not_compare_with_other_things(self) -> None:
         ref = make_ref()
 
-        # That no type checker lets it pass is right:
+        # A type checker knows it without running it:
         assert ref != "ref"  # type: ignore[comparison-overlap]
         assert ref != 0  # type: ignore[comparison-overlap]
 

@@ -170,7 +170,7 @@ class TestSignalToAnother:
 
     async def test_exit_returns_none(self) -> None:
         process, ref = await ready()
-        # Its None is what we look at:
+        # To a type checker there is nothing to look at:
         result: object = fastask.exit(process, "boom")  # type: ignore[func-returns-value]
         await receive(ref)
 

@@ -81,7 +81,7 @@ def mailbox() -> list[Any]:
 class TestLink:
     async def test_returns_none(self) -> None:
         process = spawn(idle)
-        # Its None is what we look at:
+        # To a type checker there is nothing to look at:
         result: object = link(process)  # type: ignore[func-returns-value]
         await end(process)
 
@@ -167,7 +167,7 @@ class TestLink:
 class TestUnlink:
     async def test_returns_none(self) -> None:
         process = spawn_link(idle)
-        # Its None is what we look at:
+        # To a type checker there is nothing to look at:
         result: object = unlink(process)  # type: ignore[func-returns-value]
         await end(process)
 

@@ -268,7 +268,7 @@ class TestProcesses:
 
 class TestSetLabel:
     async def test_returns_none(self) -> None:
-        # Its None is what we look at:
+        # To a type checker there is nothing to look at:
         result: object = set_label("label")  # type: ignore[func-returns-value]
 
         assert result is None

@@ -224,20 +224,6 @@ class TestReported:
         assert len(reports(caplog)) == 1
         assert "boom" in text_of(reports(caplog)[0])
 
-    async def test_a_supervised_crash_once(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        """Detail 5: the supervisor reports it, its link is no observer."""
-        async with fastask.TaskSupervisor() as supervisor:
-            process = supervisor.start_child(crash, ValueError("boom"))
-            await gone(process)
-            await sleep(0)
-            await sleep(0)
-            supervisor.children()
-        texts = [text_of(record) for record in reports(caplog)]
-
-        assert len([text for text in texts if "boom" in text]) == 1
-
     async def test_an_adopted_task_that_a_linked_crash_ends(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:

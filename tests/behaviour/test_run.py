@@ -32,7 +32,6 @@ from fastask import (
     sleep,
     spawn,
     spawn_link,
-    trap_exit,
     whereis,
 )
 
@@ -427,31 +426,6 @@ class TestEnd:
         with pytest.raises(ValueError, match="boom"):
             run(main)
         assert seen == [error]
-
-    def test_supervisors_stop_before_lone_processes(self, run: Run) -> None:
-        """Detail 1: top supervisors first."""
-        log: list[str] = []
-
-        async def child(name: str, parent: Process) -> None:
-            send(parent, "ready")
-            await receive(Exited)
-            log.append(name)
-
-        async def worker(name: str, parent: Process) -> None:
-            trap_exit(True)
-            await child(name, parent)
-
-        async def main() -> None:
-            spawn(child, "lone", self_(), trap_exit=True)
-            supervisor = await fastask.TaskSupervisor.start_link()
-            supervisor.start_child(worker, "supervised", self_())
-            await receive()
-            await receive()
-            fastask.unlink(supervisor.process)
-
-        run(main)
-
-        assert log == ["supervised", "lone"]
 
     def test_timers_do_not_keep_it(self, run: Run) -> None:
         async def main() -> None:

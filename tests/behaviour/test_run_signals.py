@@ -247,38 +247,6 @@ class TestSignals:
         assert code != 0
         assert lines == []
 
-    def test_stop_supervised_children_in_reverse_order(
-        self, program: Start, loop: str
-    ) -> None:
-        started = program(
-            loop,
-            """
-            async def worker(name, root):
-                try:
-                    fastask.send(root, "up")
-                    await fastask.receive(lambda message: False)
-                finally:
-                    say(name)
-            async def start(name, root):
-                return fastask.spawn_link(worker, name, root)
-            def spec(name, root):
-                return fastask.ChildSpec(name, start, (name, root))
-            async def main():
-                root = fastask.self_()
-                names = ["first", "second", "third"]
-                async with fastask.Supervisor([spec(name, root) for name in names]):
-                    for name in names:
-                        await fastask.receive()
-                    say("ready")
-                    await fastask.sleep(60)
-            fastask.run(main, loop_factory=factory)
-            """,
-        )
-        started.wait_for("ready")
-        started.popen.send_signal(signal.SIGTERM)
-
-        assert started.finish()[:2] == (143, ["third", "second", "first"])
-
     def test_print_no_crash_report(self, program: Start, loop: str) -> None:
         started = program(
             loop,

@@ -267,7 +267,11 @@ class TestBar:
 
 @pytest.mark.usefixtures("no_tqdm")
 class TestWithoutTqdm:
-    async def test_says_which_extra_is_missing(self) -> None:
+    async def test_says_which_extra_is_missing(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "tqdm", None)
+
         with pytest.raises(ImportError, match=r"fastask-otp\[progress\]"):
             async_stream("ab", same, progress=True)
 

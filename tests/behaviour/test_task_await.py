@@ -369,10 +369,11 @@ class TestTimeout:
         task = async_nolink(work, self_())
         with pytest.raises(TaskTimeoutError):
             await task.await_(0.01)
+        down = monitor(process_of(task))
         send(process_of(task), "finished")
 
-        assert await receive() == "finished"
-        assert await ended(process_of(task)) == NORMAL
+        assert await receive(str) == "finished"
+        assert (await receive(down)).reason == NORMAL
 
     async def test_a_timeout_that_nobody_catches_ends_owner_and_task(self) -> None:
         async def owner(parent: Process) -> None:

@@ -25,6 +25,7 @@ from fastask import (
     receive,
     self_,
     send,
+    sleep,
     unlink,
 )
 
@@ -193,6 +194,7 @@ class TestReceiveLoop:
     async def test_collects_ten_tasks_in_the_order_of_arrival(self) -> None:
         """TASK 193."""
         tasks = [async_(receive_one) for _ in range(10)]
+        await sleep(0)  # each of them waits before the first is told to go on
         arrival = [7, 2, 9, 0, 4, 1, 8, 3, 6, 5]
         for number in arrival:
             send(process_of(tasks[number]), number)

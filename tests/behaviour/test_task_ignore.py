@@ -148,10 +148,11 @@ class TestRunning:
 
         task = async_(work, self_())
         ignore(task)
+        down = monitor(process_of(task))
         send(process_of(task), "finished")
 
-        assert await receive() == "finished"
-        assert await ended(process_of(task)) == NORMAL
+        assert await receive(str) == "finished"
+        assert (await receive(down)).reason == NORMAL
 
     async def test_drops_the_late_reply(self) -> None:
         """TASK 185."""

@@ -555,55 +555,6 @@ class TestForeignWaits:
         assert not process.alive
 
 
-class TestAsyncWithBlocks:
-    async def test_a_supervisor_is_stopped_before_its_process_is_dead(self) -> None:
-        """Detail 4."""
-        log: list[str] = []
-
-        async def worker(parent: Process) -> None:
-            trap_exit(True)
-            send(parent, "ready")
-            await receive(Exited)
-            await sleep(0.02)
-            log.append("worker done")
-
-        async def child(parent: Process) -> None:
-            async with fastask.TaskSupervisor() as supervisor:
-                supervisor.start_child(worker, parent)
-                await idle()
-
-        process, ref = spawn_monitor(child, self_())
-        await receive(str)
-        fastask.exit(process, "boom")
-        down = await receive(ref)
-        log.append("process dead")
-
-        assert down.reason == "boom"
-        assert log == ["worker done", "process dead"]
-
-    async def test_own_waits_after_such_a_block_still_raise(self) -> None:
-        log: list[str] = []
-
-        async def child(parent: Process) -> None:
-            try:
-                async with fastask.TaskSupervisor():
-                    send(parent, "ready")
-                    await idle()
-            finally:
-                try:
-                    await sleep(30.0)
-                except asyncio.CancelledError:
-                    log.append("raised")
-                    raise
-
-        process, ref = spawn_monitor(child, self_())
-        await receive(str)
-        fastask.exit(process, "boom")
-
-        assert (await receive(ref)).reason == "boom"
-        assert log == ["raised"]
-
-
 class TestAsyncGenerators:
     async def test_one_that_is_being_read_is_closed(self) -> None:
         log: list[str] = []

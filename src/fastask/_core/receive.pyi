@@ -1,19 +1,26 @@
 from collections.abc import Callable, Coroutine
-from types import UnionType
-from typing import Any, TypeAlias, TypeGuard, TypeVar, final, overload
+from types import CodeType, UnionType
+from typing import Any, Never, Protocol, TypeAlias, final, overload
 
-from typing_extensions import TypeIs
+from typing_extensions import TypeVar
 
 from fastask._core.ref import Ref
 from fastask._core.wait import Wait
 
-_T = TypeVar("_T")
 _T1 = TypeVar("_T1")
 _T2 = TypeVar("_T2")
 _T3 = TypeVar("_T3")
-_D = TypeVar("_D")
+_D = TypeVar("_D", default=Never)
 
-_Pattern: TypeAlias = Ref | type[Any] | UnionType | Callable[[Any], object]
+# A type can be called too. Were it taken for a predicate, `n: int = await receive(str)`
+# would be no error: a predicate is what has code, or else says that it returns a bool.
+class _Function(Protocol):
+    @property
+    def __code__(self) -> CodeType: ...
+    def __call__(self, message: Any, /) -> object: ...
+
+_Untyped: TypeAlias = Ref | UnionType | _Function | Callable[[Any], bool]
+_Pattern: TypeAlias = type[Any] | _Untyped
 
 @final
 class Receive(Wait): ...
@@ -21,26 +28,19 @@ class Receive(Wait): ...
 @final
 class Sleep(Wait): ...
 
-# What is tagged with a ref, and what an ordinary predicate accepts, may be anything.
+@overload
+def receive(*, timeout: float | None = None) -> Coroutine[object, None, Any]: ...
 @overload
 def receive(
-    pattern: type[_T], /, *, timeout: float | None = None
-) -> Coroutine[object, None, _T]: ...
+    pattern: type[_T1], /, *, timeout: float | None = None
+) -> Coroutine[object, None, _T1]: ...
 @overload
 def receive(
-    pattern: Callable[[Any], TypeIs[_T]], /, *, timeout: float | None = None
-) -> Coroutine[object, None, _T]: ...
-@overload
-def receive(
-    pattern: Callable[[Any], TypeGuard[_T]], /, *, timeout: float | None = None
-) -> Coroutine[object, None, _T]: ...
-@overload
-def receive(
-    pattern: type[_T1], pattern2: type[_T2], /, *, timeout: float | None = None
+    pattern1: type[_T1], pattern2: type[_T2], /, *, timeout: float | None = None
 ) -> Coroutine[object, None, _T1 | _T2]: ...
 @overload
 def receive(
-    pattern: type[_T1],
+    pattern1: type[_T1],
     pattern2: type[_T2],
     pattern3: type[_T3],
     /,
@@ -49,38 +49,81 @@ def receive(
 ) -> Coroutine[object, None, _T1 | _T2 | _T3]: ...
 @overload
 def receive(
-    *patterns: _Pattern, timeout: float | None = None
+    pattern1: _Untyped, /, *patterns: _Pattern, timeout: float | None = None
 ) -> Coroutine[object, None, Any]: ...
 @overload
-def receive_nowait(pattern: type[_T], /) -> _T: ...
+def receive(
+    pattern1: type[Any],
+    pattern2: _Untyped,
+    /,
+    *patterns: _Pattern,
+    timeout: float | None = None,
+) -> Coroutine[object, None, Any]: ...
 @overload
-def receive_nowait(pattern: type[_T], /, *, default: _D) -> _T | _D: ...
+def receive(
+    pattern1: type[Any],
+    pattern2: type[Any],
+    pattern3: _Untyped,
+    /,
+    *patterns: _Pattern,
+    timeout: float | None = None,
+) -> Coroutine[object, None, Any]: ...
 @overload
-def receive_nowait(pattern: Callable[[Any], TypeIs[_T]], /) -> _T: ...
+def receive(
+    pattern1: type[Any],
+    pattern2: type[Any],
+    pattern3: type[Any],
+    pattern4: _Pattern,
+    /,
+    *patterns: _Pattern,
+    timeout: float | None = None,
+) -> Coroutine[object, None, Any]: ...
+@overload
+def receive_nowait(*, default: object = ...) -> Any: ...
+@overload
+def receive_nowait(pattern: type[_T1], /, *, default: _D = ...) -> _T1 | _D: ...
 @overload
 def receive_nowait(
-    pattern: Callable[[Any], TypeIs[_T]], /, *, default: _D
-) -> _T | _D: ...
-@overload
-def receive_nowait(pattern: Callable[[Any], TypeGuard[_T]], /) -> _T: ...
-@overload
-def receive_nowait(
-    pattern: Callable[[Any], TypeGuard[_T]], /, *, default: _D
-) -> _T | _D: ...
-@overload
-def receive_nowait(pattern: type[_T1], pattern2: type[_T2], /) -> _T1 | _T2: ...
-@overload
-def receive_nowait(
-    pattern: type[_T1], pattern2: type[_T2], /, *, default: _D
+    pattern1: type[_T1], pattern2: type[_T2], /, *, default: _D = ...
 ) -> _T1 | _T2 | _D: ...
 @overload
 def receive_nowait(
-    pattern: type[_T1], pattern2: type[_T2], pattern3: type[_T3], /
-) -> _T1 | _T2 | _T3: ...
-@overload
-def receive_nowait(
-    pattern: type[_T1], pattern2: type[_T2], pattern3: type[_T3], /, *, default: _D
+    pattern1: type[_T1],
+    pattern2: type[_T2],
+    pattern3: type[_T3],
+    /,
+    *,
+    default: _D = ...,
 ) -> _T1 | _T2 | _T3 | _D: ...
 @overload
-def receive_nowait(*patterns: _Pattern, default: object = ...) -> Any: ...
+def receive_nowait(
+    pattern1: _Untyped, /, *patterns: _Pattern, default: object = ...
+) -> Any: ...
+@overload
+def receive_nowait(
+    pattern1: type[Any],
+    pattern2: _Untyped,
+    /,
+    *patterns: _Pattern,
+    default: object = ...,
+) -> Any: ...
+@overload
+def receive_nowait(
+    pattern1: type[Any],
+    pattern2: type[Any],
+    pattern3: _Untyped,
+    /,
+    *patterns: _Pattern,
+    default: object = ...,
+) -> Any: ...
+@overload
+def receive_nowait(
+    pattern1: type[Any],
+    pattern2: type[Any],
+    pattern3: type[Any],
+    pattern4: _Pattern,
+    /,
+    *patterns: _Pattern,
+    default: object = ...,
+) -> Any: ...
 def sleep(seconds: float | None) -> Coroutine[object, None, None]: ...

@@ -1,0 +1,135 @@
+"""Every example in the README and in the docstrings of the public names runs.
+
+Each block is a program of its own. One that defines `main` and does not run it is run
+by `fastask.run`. What it logs as an error or warns of fails it, unless the README says
+before the block, in a comment that no reader sees, that a crash is its subject.
+"""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import logging
+import re
+import textwrap
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import fastask
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+
+FENCE = re.compile(r"^( *)```python\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+CRASHES = "<!-- this example logs a crash -->\n"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A program in a text."""
+
+    id: str
+    file: str
+    line: int
+    code: str
+    crashes: bool = False
+
+    def run(self) -> None:
+        """Run the program as if it were a file, with its line numbers in the text."""
+        source = "\n" * (self.line - 1) + self.code
+        names: dict[str, object] = {"__name__": "__main__"}
+        exec(compile(source, self.file, "exec"), names)
+        main = names.get("main")
+        if inspect.iscoroutinefunction(main) and not re.search(r"\brun\(", self.code):
+            fastask.run(main)
+
+
+def readme_examples() -> Iterator[Example]:
+    """Find the programs of the README, named after their sections."""
+    text = README.read_text(encoding="utf-8")
+    counts = Counter[str]()
+    for block in FENCE.finditer(text):
+        before = text[: block.start()]
+        # Comments in the programs look like headings.
+        section = HEADING.findall(FENCE.sub("", before))[-1]
+        slug = "-".join(re.findall(r"\w+", section.lower()))
+        counts[slug] += 1
+        yield Example(
+            id=f"README-{slug}-{counts[slug]}",
+            file=str(README),
+            line=before.count("\n") + 2,
+            code=textwrap.dedent(block[2]),
+            crashes=before.endswith(CRASHES),
+        )
+
+
+def documented() -> Iterator[tuple[str, object]]:
+    """List the public functions and classes, and what these define."""
+    for name in fastask.__all__:
+        item = getattr(fastask, name)
+        if inspect.isclass(item) or inspect.isroutine(item):
+            yield name, item
+        if inspect.isclass(item):
+            for member, value in vars(item).items():
+                if not member.startswith("_"):
+                    yield f"{name}.{member}", value
+
+
+def docstring_examples() -> Iterator[Example]:
+    """Find the programs in the docstrings of the public names."""
+    for name, item in documented():
+        blocks = list(FENCE.finditer(getattr(item, "__doc__", None) or ""))
+        for number, block in enumerate(blocks, 1):
+            yield Example(
+                id=name if len(blocks) == 1 else f"{name}-{number}",
+                file=f"<the docstring of {name}>",
+                line=1,
+                code=textwrap.dedent(block[2]),
+            )
+
+
+IN_README = list(readme_examples())
+IN_DOCSTRINGS = list(docstring_examples())
+
+
+def check(example: Example, caplog: pytest.LogCaptureFixture) -> None:
+    """Run an example and look at what it logs and warns of."""
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        example.run()
+        gc.collect()  # a coroutine that nobody awaited warns when it is freed
+    errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+    assert not [str(warning.message) for warning in warned]
+    if example.crashes:
+        assert [record.name for record in errors] == ["fastask"]
+    else:
+        assert not [record.getMessage() for record in errors]
+
+
+class TestReadme:
+    def test_has_examples(self) -> None:
+        assert IN_README
+
+    @pytest.mark.parametrize("example", IN_README, ids=lambda example: example.id)
+    def test_runs(self, example: Example, caplog: pytest.LogCaptureFixture) -> None:
+        check(example, caplog)
+
+    def test_never_names_the_distribution_of_somebody_else(self) -> None:
+        text = README.read_text(encoding="utf-8")
+
+        assert not re.search(r"pip install '?fastask(?!-otp)", text)
+
+
+class TestDocstrings:
+    def test_has_examples(self) -> None:
+        assert IN_DOCSTRINGS
+
+    @pytest.mark.parametrize("example", IN_DOCSTRINGS, ids=lambda example: example.id)
+    def test_runs(self, example: Example, caplog: pytest.LogCaptureFixture) -> None:
+        check(example, caplog)
