@@ -12,6 +12,7 @@ cdef enum BondFlag:
     MONITOR = 2     # the end of the target is a Down to the watcher
     REPLY = 4       # the result of the target is a reply to the watcher
     ATTACHED = 8    # in the lists of both processes
+    PRIVATE = 16    # no monitor that a user may see: an item of a stream
 
 
 cdef class Bond(Node):

@@ -290,6 +290,8 @@ def yield_(task, timeout=5.0):
             task = fastask.async_nolink(fastask.sleep, 60)
             assert await fastask.yield_(task, timeout=0.01) is None
             assert await fastask.shutdown(task) is None
+
+        fastask.run(main)
         ```
 
     Elixir: `Task.yield/2`.
@@ -375,6 +377,8 @@ def shutdown(task, timeout=5.0):
         async def main() -> None:
             task = fastask.async_(fastask.sleep, 60)
             assert await fastask.shutdown(task) is None
+
+        fastask.run(main)
         ```
 
     Elixir: `Task.shutdown/2`.

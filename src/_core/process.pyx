@@ -4,7 +4,6 @@ This room holds the data of a process and the face it shows to asyncio, to which
 a task. What signals do to it is told in `signal`, how it runs in `scheduler`.
 """
 
-import asyncio
 import contextvars
 from asyncio import CancelledError, InvalidStateError
 from asyncio.base_tasks import _task_get_stack, _task_print_stack

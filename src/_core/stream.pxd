@@ -20,7 +20,7 @@ cdef class Stream:
     cdef bint zips
     cdef object executor
     cdef object progress
-    cdef bint calls_async       # fn is an async function
+    cdef bint makes_coroutines  # fn is an async function, called directly
     cdef set runs               # the iterations that go on
 
 
@@ -42,9 +42,11 @@ cdef class Run:
     cdef Py_ssize_t in_flight
     cdef Py_ssize_t pulled
     cdef Py_ssize_t delivered
-    cdef object finished        # deque of slots, in order of completion
+    cdef Slot first_finished    # a queue of slots, in order of completion
+    cdef Slot last_finished
     cdef dict early             # ordered: index -> outcome, of those not yet due
     cdef StreamWait wait        # the wait that is parked
+    cdef StreamWait spare       # the last wait, to be used again; None when closed
     cdef object report          # called with the number done, or None
     cdef object bar
     cdef Py_ssize_t done
@@ -63,6 +65,7 @@ cdef class Slot(Bond):
     cdef Run run
     cdef object item
     cdef object outcome
+    cdef Slot next_finished
     cdef Py_ssize_t index
     cdef bint late
 

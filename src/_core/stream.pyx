@@ -5,22 +5,23 @@ fills its slots from the input, waits, delivers one outcome, refills. A slot is 
 to the process of one item; what it becomes never touches the consumer's mailbox.
 """
 
+import inspect
 import os
-from collections import deque
+from importlib import import_module
 from types import GenericAlias
 
 cimport cython
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_INCREF
+from cpython.ref cimport Py_INCREF, Py_REFCNT
 
-from fastask._core.bond cimport ATTACHED, LINK, MONITOR, Bond, attach, bonds_of
+from fastask._core.bond cimport LINK, MONITOR, PRIVATE, Bond, attach, bonds_of
 from fastask._core.mailbox cimport Letter
 from fastask._core.message cimport new_failed, new_ok
 from fastask._core.process cimport DEAD, FREE, Process, line_of
 from fastask._core.scheduler cimport Scheduler, current_process
 from fastask._core.signal cimport doom, exit_by_link, kill_later
 from fastask._core.start cimport check_executor, is_async, start_process
-from fastask._core.wait cimport PARKED, Wait
+from fastask._core.wait cimport FINISHED, FRESH, PARKED, Wait
 from fastask._core.wheel cimport IDLE, limit_of, now_ns
 
 from fastask._core.errors import TaskTimeoutError
@@ -73,7 +74,6 @@ cdef class Run:
         cdef Stream stream = self.stream
         self.consumer = current_process()
         self.free = stream.max_concurrency
-        self.finished = deque()
         if stream.ordered:
             self.early = {}
         if self.source_is_async:
@@ -90,9 +90,7 @@ cdef class Run:
         except TypeError:
             total = None
         if self.stream.progress is True:
-            from tqdm import tqdm
-
-            self.bar = tqdm(total=total)
+            self.bar = import_module("tqdm").tqdm(total=total)
             self.report = lambda done: self.bar.update(1)
         else:
             progress = self.stream.progress
@@ -151,15 +149,23 @@ cdef class Run:
         cdef Process consumer = self.consumer
         cdef Stream stream = self.stream
         cdef tuple args = (item, *stream.args) if stream.args else (item,)
-        cdef Process process = start_process(
-            <Scheduler>consumer.hub, stream.fn, args, stream.executor, consumer
-        )
-        cdef Slot slot = Slot.__new__(Slot)
-        process.callers = line_of(consumer)
+        cdef Scheduler scheduler = <Scheduler>consumer.hub
+        cdef Process process
+        cdef Slot slot
+        cdef object coroutine
+        if stream.makes_coroutines and not scheduler.ended:
+            coroutine = stream.fn(*args)
+            process = scheduler.spawn(coroutine, stream.fn, consumer)
+        else:
+            process = start_process(
+                scheduler, stream.fn, args, stream.executor, consumer
+            )
+        process.callers = process.ancestors
+        slot = Slot.__new__(Slot)
         slot.run = self
         slot.watcher = consumer
         slot.target = process
-        slot.flags = LINK | MONITOR
+        slot.flags = LINK | MONITOR | PRIVATE
         slot.index = self.pulled
         if stream.zips:
             slot.item = item
@@ -176,7 +182,11 @@ cdef class Run:
         self.in_flight -= 1
         if self.closed:
             return 0
-        self.finished.append(slot)
+        if self.last_finished is None:
+            self.first_finished = slot
+        else:
+            self.last_finished.next_finished = slot
+        self.last_finished = slot
         if self.wait is not None:
             self.wait.rouse()
         return 0
@@ -206,9 +216,11 @@ cdef class Run:
         cdef Process consumer = self.consumer
         cdef Bond bond
         cdef Process process
+        cdef Slot slot
         if self.closed:
             return 0
         self.closed = True
+        self.spare = None
         self.stream.runs.discard(self)
         if consumer is None:
             return 0
@@ -218,7 +230,11 @@ cdef class Run:
                 if consumer.fate != FREE and not process.traps:
                     doom(process, consumer.reason)
                 process.hub.kill(process, _KILLED)
-        self.finished.clear()
+        while self.first_finished is not None:
+            slot = self.first_finished
+            self.first_finished = slot.next_finished
+            slot.next_finished = None  # or a long chain would be freed recursively
+        self.last_finished = None
         self.early = None
         if self.bar is not None:
             self.bar.close()
@@ -287,6 +303,7 @@ cdef class StreamWait(Wait):
 
     cdef bint _advance(self, Run run) except -1:
         cdef object outcome
+        cdef Slot slot
         if run.closed:
             raise StopAsyncIteration
         if run.consumer is None:
@@ -302,8 +319,13 @@ cdef class StreamWait(Wait):
                 self.value = run.early.pop(run.delivered)
                 run.delivered += 1
                 return True
-            if run.finished:
-                outcome = run.settle(<Slot>run.finished.popleft())
+            if run.first_finished is not None:
+                slot = run.first_finished
+                run.first_finished = slot.next_finished
+                slot.next_finished = None
+                if run.first_finished is None:
+                    run.last_finished = None
+                outcome = run.settle(slot)
                 if outcome is not None:
                     self.value = outcome
                     return True
@@ -336,8 +358,19 @@ cdef class StreamWait(Wait):
 
 
 cdef StreamWait new_stream_wait(Run run):
-    cdef StreamWait wait = StreamWait.__new__(StreamWait)
-    wait.run = run
+    cdef StreamWait wait = run.spare
+    if wait is not None and wait.stage == FINISHED and Py_REFCNT(wait) == 2:
+        wait.stage = FRESH  # nobody but the run and this variable has it
+        wait.expired = False
+    else:
+        wait = StreamWait.__new__(StreamWait)
+        wait.run = run
+        run.spare = wait
+    if run.consumer is not None and (
+        run.consumer.hub.current() == <PyObject *>run.consumer
+    ):
+        wait.process = run.consumer
+        return wait
     wait.process = current_process()
     if run.consumer is not None and run.consumer is not wait.process:
         raise RuntimeError(
@@ -453,7 +486,7 @@ cdef object _progress(object value):
         return None
     if value is True:
         try:
-            import tqdm  # noqa: F401
+            import_module("tqdm")
         except ImportError:
             raise ImportError(
                 "progress=True needs tqdm: install fastask-otp[progress]"
@@ -536,12 +569,13 @@ def async_stream(
         raise ValueError(f"on_timeout must be 'exit' or 'kill_task', got {on_timeout!r}")
     if not callable(fn):
         raise TypeError(f"fn must be a function, got {fn!r}")
-    stream.calls_async = is_async(fn)
+    calls_async = is_async(fn)
     check_executor(executor, fn)
-    if stream.calls_async and executor is not None:
+    if calls_async and executor is not None:
         raise TypeError(
             f"executor must be None for an async function, got {executor!r}"
         )
+    stream.makes_coroutines = calls_async and inspect.iscoroutinefunction(fn)
     stream.iterable = iterable
     stream.fn = fn
     stream.args = args

@@ -85,8 +85,12 @@ def _deliver(Process process, message):
 cdef Timer _timer(object dest, object seconds, bint absolute):
     cdef Timer timer = Timer.__new__(Timer)
     cdef Scheduler scheduler = current_scheduler()
-    cdef long long deadline = nanoseconds(duration_of("seconds", seconds))
+    cdef long long deadline
     cdef long long now
+    if type(seconds) is float and 0.0 <= <double>seconds < 1e9:
+        deadline = <long long>(<double>seconds * 1e9) + 1  # never early
+    else:
+        deadline = nanoseconds(duration_of("seconds", seconds))
     if not absolute:
         now = now_ns()
         deadline = now + (deadline if deadline < FOREVER - now else FOREVER - now)

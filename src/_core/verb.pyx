@@ -3,7 +3,7 @@
 from fastask._core.errors import ExitSignal, NoProcessError, UnknownNameError
 from fastask._core.reason import NOPROC
 
-from fastask._core.bond cimport LINK, MONITOR, REPLY, Bond, bonds_of
+from fastask._core.bond cimport LINK, MONITOR, PRIVATE, Bond, bonds_of
 from fastask._core.hub cimport is_here, running_hub
 from fastask._core.mailbox cimport Letter
 from fastask._core.message cimport new_down, new_exited
@@ -375,12 +375,12 @@ def describe(process):
         "monitors": [
             (bond.reference(), bond.target if bond.monitored is None else bond.monitored)
             for bond in outgoing
-            if bond.flags & MONITOR
+            if bond.flags & (MONITOR | PRIVATE) == MONITOR
         ],
         "monitored_by": [
             (bond.reference(), bond.watcher)
             for bond in incoming
-            if bond.flags & MONITOR
+            if bond.flags & (MONITOR | PRIVATE) == MONITOR
         ],
         "message_queue_len": len(messages),
         "messages": messages,

@@ -1,4 +1,4 @@
-"""Wheel: a hierarchical timer wheel with intrusive nodes. Layer 1.
+"""Wheel: a hierarchical timer wheel with intrusive nodes. Layer 0.
 
 Seven levels of 64 slots; a slot of level n spans 64**n ticks of about a millisecond.
 Setting and cancelling touch one list; a node moves down at most six times before it
