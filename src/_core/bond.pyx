@@ -4,13 +4,12 @@ The record lies in an intrusive list of either process. A task is one record tha
 link, monitor and reply address at once; `link` and `monitor` make plain ones.
 """
 
-cimport cython
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
-from fastask._core.mailbox cimport Letter, retag
+from fastask._core.mailbox cimport retag
 from fastask._core.process cimport Process
-from fastask._core.ref cimport NO_ALIAS, Ref, new_ref
+from fastask._core.ref cimport Ref, new_ref
 from fastask._core.wheel cimport Node
 
 
@@ -23,7 +22,7 @@ cdef class Bond(Node):
         if self.ref is None:
             self.ref = new_ref()
             self.ref.bond = self
-            if self.letter is not None:
+            if self.letter is not None and self.letter.queued:
                 retag(&self.watcher.mailbox, self.letter, self.ref)
         return self.ref
 
@@ -106,7 +105,7 @@ cdef bint detach(Bond bond) except -1:
 
 cdef Bond link_between(Process one, Process other):
     """Return the bond that links the two, or None; looks through the shorter list."""
-    cdef Process few, many, swap
+    cdef Process few, many
     cdef PyObject *cursor
     cdef Bond bond
     few, many = one, other

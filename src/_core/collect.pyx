@@ -8,14 +8,14 @@ from fastask._core.mailbox cimport Letter
 from fastask._core.message cimport (
     Down, Reply, failure_of, new_failed, new_ok,
 )
-from fastask._core.process cimport Process
+
 from fastask._core.ref cimport Ref
 from fastask._core.scheduler cimport current_process
 from fastask._core.task cimport (
     FAILURE, NOTHING, VALUE, Taken, Task, ignore_task, kill_task, new_await,
     new_shutdown,
 )
-from fastask._core.wait cimport PARKED, Wait
+from fastask._core.wait cimport Wait
 
 from fastask._core.errors import TaskTimeoutError
 
@@ -72,6 +72,10 @@ cdef class AwaitMany(Wait):
         self.pending = list(dict.fromkeys(self.tasks))
         if self.missing < 0 or self.missing > len(self.pending):
             self.missing = len(self.pending)
+        for task in self.pending:
+            if task.waiter is not None:
+                self.pending = []
+                raise RuntimeError(f"{task!r} is being waited for already")
         for task in self.pending:
             task.waiter = self
         return 0
@@ -384,6 +388,7 @@ def shutdown(task, timeout=5.0):
     Elixir: `Task.shutdown/2`.
     """
     _check(task)
+    (<Task>task).check_owner("shutdown")
     return new_shutdown(<Task>task, timeout)
 
 
@@ -413,6 +418,7 @@ def ignore(task):
     Elixir: `Task.ignore/1`.
     """
     _check(task)
+    (<Task>task).check_owner("ignore")
     return ignore_task(<Task>task)
 
 

@@ -6,7 +6,6 @@ the only state outside a hub, it is per thread, and it is NULL between drains (I
 
 from asyncio import _get_running_loop
 
-cimport cython
 from cpython.object cimport PyObject
 
 from fastask._core.wheel cimport Wheel

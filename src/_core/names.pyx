@@ -4,7 +4,7 @@ from fastask._core.errors import NameTakenError, NoProcessError, UnknownNameErro
 
 from fastask._core.bond cimport LINK, Bond, detach
 from fastask._core.process cimport DEAD, Process
-from fastask._core.ref cimport EXPLICIT, NO_ALIAS, REPLY_DEMONITOR, Ref
+from fastask._core.ref cimport NO_ALIAS, REPLY_DEMONITOR, Ref
 from fastask._core.ref cimport REPLY as ONE_REPLY
 from fastask._core.scheduler cimport (
     Scheduler, current_or_none, current_process, current_scheduler,

@@ -16,7 +16,6 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 
 from fastask._core.hub cimport Hub
 from fastask._core.message cimport failure_of
-from fastask._core.wheel cimport Node
 
 
 cdef enum:
@@ -159,15 +158,22 @@ cdef class Process:
             return False
         if self.adopted:
             return self.body.cancel(msg)
-        self.cancels += 1
-        if self.fate != FREE:
+        cdef Process process = self
+        while True:  # along a chain of processes that await each other
+            process.cancels += 1
+            if process.fate == DOOMED or process.fate == CLOSING:
+                return True
+            if type(process.awaited) is not Process:
+                break
+            if (<Process>process.awaited).life == DEAD:
+                break
+            process = <Process>process.awaited
+        if process.awaited is not None and process.awaited.cancel(msg):
             return True
-        if self.awaited is not None and self.awaited.cancel(msg):
-            return True
-        self.must_cancel = True
+        process.must_cancel = True
         if msg is not None:
-            self.extras().cancel_message = msg
-        self.wake()
+            process.extras().cancel_message = msg
+        process.wake()
         return True
 
     def cancelling(self):
@@ -324,6 +330,9 @@ cdef class Join:
     def __iter__(self):
         return self
 
+    def send(self, value):
+        return self.__next__()
+
     def __next__(self):
         if self.process.life != DEAD:
             self.subject._asyncio_future_blocking = True
@@ -376,15 +385,15 @@ cdef Lineage line_of(Process process):
     half, so that generations without end cost nothing (I9).
     """
     cdef Extra extra = process.extras()
+    cdef Lineage line
     if extra.line is None:
-        extra.line = Lineage.__new__(Lineage)
-        extra.line.process = weak(process)
-        extra.line.id = process.id
-        extra.line.ancestors = _shortened(process.ancestors)
-        extra.line.callers = _shortened(process.callers)
-        extra.line.depth = 1 + max(
-            _depth(extra.line.ancestors), _depth(extra.line.callers)
-        )
+        line = Lineage.__new__(Lineage)
+        line.process = weak(process)
+        line.id = process.id
+        line.ancestors = _shortened(process.ancestors)
+        line.callers = _shortened(process.callers)
+        line.depth = 1 + max(_depth(line.ancestors), _depth(line.callers))
+        extra.line = line  # whole, as code of the user may have run meanwhile
     return extra.line
 
 

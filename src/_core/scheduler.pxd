@@ -25,6 +25,7 @@ cdef class Scheduler(Hub):
     cdef PyObject *entered          # the current task as we set it; only compared
     cdef Process running            # whose coroutine is on top of the stack
     cdef readonly unsigned long long steps
+    cdef int stride                 # steps until the drain looks at the clock
     cdef int kills                  # depth of kills inside kills
     cdef public Process root        # whose end is the end of `run`
     cdef bint halted                # it has ended: step nobody until `end` is called

@@ -12,12 +12,12 @@ from asyncio import CancelledError, _get_running_loop
 from collections import deque
 from types import CoroutineType
 
-cimport cython
 from cpython.dict cimport PyDict_DelItem, PyDict_SetItem
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 
-from fastask._core.hub cimport Hub, is_here, running_hub, swap_running_hub
+from fastask._core.aim cimport disarm_all
+from fastask._core.hub cimport Hub, running_hub, swap_running_hub
 from fastask._core.process cimport (
     CLOSING, DEAD, DOOMED, FREE, RUNNABLE, RUNNING, UNWINDING, WAITING, Process,
     line_of,
@@ -116,6 +116,7 @@ cdef class Scheduler(Hub):
         self.context = contextvars.Context()
         self.drain_callback = self._drain
         self.inbox = deque()
+        self.stride = 1
         self.given = set()
         if sys.version_info < (3, 14):
             self.current_tasks = asyncio.tasks._current_tasks
@@ -167,7 +168,7 @@ cdef class Scheduler(Hub):
             swap_running_hub(outer)
             self.draining = False
             self.running = None
-            if self.run_head is not NULL and not self.halted:
+            if (self.run_head is not NULL or self.inbox) and not self.halted:
                 self.arm()
             self._arm_timer()
 
@@ -197,9 +198,15 @@ cdef class Scheduler(Hub):
                 if self.halted:
                     return 0
             steps += 1
-            if steps == STEPS_BETWEEN_LOOKS:
+            if steps >= self.stride:
                 steps = 0
-                now = self.clock = now_ns()
+                now = now_ns()
+                # Slow steps are looked at one by one, quick ones many at a time.
+                if now - self.clock > BUDGET // 4:
+                    self.stride = 1
+                elif self.stride < STEPS_BETWEEN_LOOKS:
+                    self.stride *= 2
+                self.clock = now
                 if self.inbox:
                     self._take_inbox()
                 if self.wheel.armed:
@@ -236,6 +243,7 @@ cdef class Scheduler(Hub):
         cdef PySendResult status
         cdef object context
         cdef object outcome
+        cdef object error = None
         if process.killing:
             return self._close(process)
         process.life = RUNNING
@@ -248,9 +256,11 @@ cdef class Scheduler(Hub):
             PyDict_SetItem(self.current_tasks, self.loop, process)
             self.entered = <PyObject *>process
         context = process.context
-        PyContext_Enter(context)
         if process.fate == DOOMED or process.must_cancel or process.must_throw:
-            status = fastask_throw(process.body, self._interruption(process), &out)
+            error = self._interruption(process)
+        PyContext_Enter(context)
+        if error is not None:
+            status = fastask_throw(process.body, error, &out)
         else:
             status = PyIter_Send(process.body, None, &out)
         if status == PYGEN_ERROR:
@@ -296,8 +306,8 @@ cdef class Scheduler(Hub):
             if not self._start_grace(process):
                 return 0
         if process.parked is what and what is not None:
-            if process.must_cancel:
-                process.wake()
+            if process.must_cancel or process.fate == DOOMED:
+                process.wake()  # it happened while the wait polled
             return 0
         if what is self:
             return process.wake()
@@ -338,7 +348,11 @@ cdef class Scheduler(Hub):
         cdef object message = None
         if blocking is None:
             return self._refuse_yield(process, f"bad yield: {future!r} is no future")
-        if future.get_loop() is not self.loop:
+        try:
+            loop = future.get_loop()
+        except Exception as error:
+            return self._refuse_yield(process, f"bad yield: {future!r}: {error!r}")
+        if loop is not self.loop:
             return self._refuse_yield(
                 process, f"{process!r} got {future!r}, which is of another event loop"
             )
@@ -370,8 +384,11 @@ cdef class Scheduler(Hub):
         """Cancel what a process awaits, and do not wait for that."""
         cdef object future = process.awaited
         process.awaited = None
-        future.remove_done_callback(process._wakeup)
-        future.cancel()
+        try:
+            future.remove_done_callback(process._wakeup)
+            future.cancel()
+        except Exception:  # whatever a foreign future does, the process goes on
+            pass
         return 0
 
     # Ending.
@@ -432,10 +449,14 @@ cdef class Scheduler(Hub):
         process.fate = CLOSING
         if process.awaited is not None:
             self._detach_future(process)
+        try:
+            PyContext_Enter(context)
+        except RuntimeError:  # a task that shares the context is running in it
+            context = context.copy()
+            PyContext_Enter(context)
         process.life = RUNNING
         self.running = process
         task = self._enter(process)
-        PyContext_Enter(context)
         try:
             coroutine.close()
         except (KeyboardInterrupt, SystemExit) as error:
@@ -548,6 +569,8 @@ cdef class Scheduler(Hub):
 
     cdef int post(self, tuple call) except -1:
         """Have a call made in the thread of the loop; safe from every thread."""
+        if self.loop.is_closed():
+            return 0  # its processes are gone, and the dead get no messages
         self.inbox.append(call)
         if self.inbox_signalled:
             return 0
@@ -555,14 +578,15 @@ cdef class Scheduler(Hub):
         try:
             self.loop.call_soon_threadsafe(self.drain_callback, context=self.context)
         except RuntimeError:
+            self.inbox_signalled = False
+            self.inbox.clear()
             if not self.loop.is_closed():
                 raise
-            self.inbox.clear()  # its processes are gone, and the dead get no messages
         return 0
 
     cdef int _take_inbox(self) except -1:
         self.inbox_signalled = False
-        while self.inbox:
+        for _ in range(len(self.inbox)):  # no more: who sends without end must wait
             call = self.inbox.popleft()
             call[0](*call[1:])
         return 0
@@ -615,6 +639,8 @@ cdef class Scheduler(Hub):
         if self.armed_timer is not None:
             self.armed_timer.cancel()
             self.armed_timer = None
+        for process in self.processes():
+            disarm_all(process)
         self.wheel.clear()
         if self.threads is not None:
             self.threads.close()

@@ -4,7 +4,6 @@ Everything here only changes tables and queues; no code of a user runs (I11), so
 order of calls can recurse through a chain of links.
 """
 
-cimport cython
 from cpython.object cimport PyObject
 
 from fastask._core.aim cimport disarm_all
@@ -12,12 +11,10 @@ from fastask._core.bond cimport (
     ATTACHED, LINK, MONITOR, REPLY, Bond, attach, bonds_of, detach, link_between,
 )
 from fastask._core.mailbox cimport (
-    Letter, empty, find, insert_after, letters_with, put, tag_of, take_out,
+    Letter, empty, insert_after, letters_with, put, tag_of, take_out,
 )
 from fastask._core.message cimport Down, new_down, new_exited, new_reply
-from fastask._core.process cimport (
-    CLOSING, DEAD, DOOMED, FREE, RUNNING, Extra, Process,
-)
+from fastask._core.process cimport DEAD, DOOMED, FREE, Extra, Process
 from fastask._core.reason cimport is_expected
 from fastask._core.ref cimport DEMONITOR, NO_ALIAS, AliasMode, Ref, new_ref
 from fastask._core.report cimport crash_record, release_frames, report_crash
@@ -335,11 +332,10 @@ cdef bint demonitor_ref(Process watcher, Ref ref) except -1:
 
 cdef int flush_down(Process process, Ref ref) except -1:
     """Take a Down of `ref` that has arrived out of the mailbox."""
-    cdef Letter letter = find(&process.mailbox, ref)
-    if letter is None:
-        return 0
-    if letter.packed:
-        unpack(process, letter)
+    cdef Letter letter
+    for letter in letters_with(&process.mailbox, ref):
+        if letter.packed:
+            unpack(process, letter)
     for letter in letters_with(&process.mailbox, ref):
         if type(letter.message) is Down:
             take_out(&process.mailbox, letter)

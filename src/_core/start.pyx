@@ -9,7 +9,7 @@ from types import CoroutineType, FunctionType, GeneratorType, MethodType
 from cpython.object cimport PyObject
 
 from fastask._core.names cimport check_free, register_process
-from fastask._core.process cimport Process
+from fastask._core.process cimport DEAD, Process
 from fastask._core.scheduler cimport (
     Scheduler, current_or_none, current_process, current_scheduler,
 )
@@ -17,6 +17,7 @@ from fastask._core.signal cimport link_processes, monitor_process
 from fastask._core.wait cimport Wait
 from fastask._core.wheel cimport duration_of
 
+from fastask._core.errors import ExitSignal
 from fastask._core.thread import call_in_thread
 
 cdef extern from "Python.h":
@@ -147,8 +148,12 @@ cdef Process start_process(
 
 cdef Process caller_for(object fn):
     """Return the running process; a coroutine object is closed where there is none."""
+    cdef Process me
     try:
-        return current_process()
+        me = current_process()
+        if me.life == DEAD:  # an adopted task that swallowed its end
+            raise ExitSignal(me.reason)
+        return me
     except BaseException:
         _discard(fn)
         raise

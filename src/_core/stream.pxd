@@ -35,6 +35,7 @@ cdef class Run:
     cdef bint source_is_async
     cdef object pull            # the step of an asynchronous source that goes on
     cdef object pull_future     # what that step awaits
+    cdef Wait inner             # or the wait of ours that it is parked in
     cdef bint spinning          # that step asked for a turn
     cdef bint exhausted
     cdef bint closed
@@ -51,7 +52,7 @@ cdef class Run:
     cdef object bar
     cdef Py_ssize_t done
 
-    cdef int begin(self) except -1
+    cdef int begin(self, Process consumer) except -1
     cdef int leave(self) except -1
     cdef int pull_one(self) except -1
     cdef int start(self, object item) except -1
@@ -75,7 +76,6 @@ cdef class Slot(Bond):
 @cython.freelist(8)
 cdef class StreamWait(Wait):
     cdef Run run
-    cdef Wait inner             # a wait of ours that the source is parked in
 
     cdef bint _advance(self, Run run) except -1
 

@@ -17,14 +17,14 @@ from cpython.ref cimport Py_INCREF, Py_REFCNT
 from fastask._core.bond cimport LINK, MONITOR, PRIVATE, Bond, attach, bonds_of
 from fastask._core.mailbox cimport Letter
 from fastask._core.message cimport new_failed, new_ok
-from fastask._core.process cimport DEAD, FREE, Process, line_of
+from fastask._core.process cimport FREE, Process
 from fastask._core.scheduler cimport Scheduler, current_process
 from fastask._core.signal cimport doom, exit_by_link, kill_later
 from fastask._core.start cimport check_executor, is_async, start_process
 from fastask._core.wait cimport FINISHED, FRESH, PARKED, Wait
 from fastask._core.wheel cimport IDLE, limit_of, now_ns
 
-from fastask._core.errors import TaskTimeoutError
+from fastask._core.errors import ExitSignal, TaskTimeoutError
 from fastask._core.reason import KILLED, NORMAL, TIMEOUT
 
 cdef object _KILLED = KILLED
@@ -44,6 +44,8 @@ cdef class Slot(Bond):
 
     cdef int exited(self, Process dead, Process survivor, object reason) except -1:
         if dead is self.watcher:
+            if self.slot != IDLE:
+                survivor.hub.wheel.remove(self)
             if reason is not _NORMAL and not survivor.traps:
                 return exit_by_link(survivor, dead, reason)
             return kill_later(survivor)
@@ -69,10 +71,10 @@ cdef class Slot(Bond):
 cdef class Run:
     """One iteration of a stream."""
 
-    cdef int begin(self) except -1:
+    cdef int begin(self, Process consumer) except -1:
         """Bind the run to the process that iterates, and open the input."""
         cdef Stream stream = self.stream
-        self.consumer = current_process()
+        self.consumer = consumer
         self.free = stream.max_concurrency
         if stream.ordered:
             self.early = {}
@@ -111,6 +113,7 @@ cdef class Run:
                 return 0
             self.pull_future = None
         self.spinning = False
+        self.inner = None
         if self.pull is None:
             self.pull = self.source.__anext__().__await__()
         try:
@@ -128,12 +131,32 @@ cdef class Run:
         self._wait_for(wanted)
         return 0
 
+    def throw_into_source(self, error):
+        """Raise in the source where it awaits, as plain `async for` would."""
+        future, self.pull_future = self.pull_future, None
+        if future is not None:
+            future.remove_done_callback(self._source_ready)
+            future.cancel()
+        try:
+            wanted = self.pull.throw(error)
+        except StopIteration as stop:
+            self.pull = None
+            self.start(stop.value)
+        except StopAsyncIteration:
+            self.pull = None
+            self.exhausted = True
+        except BaseException:
+            self.pull = None
+            raise
+        else:
+            self._wait_for(wanted)
+
     def _wait_for(self, wanted):
         # What the source awaits must rouse us, but so must a task that finishes.
         cdef Process consumer = self.consumer
         if isinstance(consumer.parked, Wait) and consumer.parked is not self.wait:
-            self.wait.inner = <Wait>consumer.parked
-        if wanted is None:
+            self.inner = <Wait>consumer.parked
+        if wanted is None or wanted is consumer.hub:
             self.spinning = True
         elif not isinstance(wanted, Wait):
             wanted._asyncio_future_blocking = False
@@ -221,6 +244,8 @@ cdef class Run:
             return 0
         self.closed = True
         self.spare = None
+        if self.wait is not None:
+            self.wait.rouse()
         self.stream.runs.discard(self)
         if consumer is None:
             return 0
@@ -292,8 +317,25 @@ class _Stopping:
 cdef class StreamWait(Wait):
     """Waits for the next outcome of a run."""
 
+    def throw(self, kind, value=None, traceback=None):
+        """Raise in an asynchronous input that is being pulled, else where we wait."""
+        cdef Run run = self.run
+        if value is None:
+            value = kind() if isinstance(kind, type) else kind
+        if run.pull is None or run.closed or isinstance(value, (ExitSignal, GeneratorExit)):
+            return Wait.throw(self, value)
+        try:
+            run.throw_into_source(value)
+        except BaseException:
+            self.leave()
+            run.leave()
+            raise
+        return self.send(None)
+
     cdef bint poll(self) except -1:
         cdef Run run = self.run
+        if run.wait is not None and run.wait is not self:
+            raise RuntimeError("the stream is being waited for already")
         try:
             return self._advance(run)
         except BaseException:
@@ -307,9 +349,7 @@ cdef class StreamWait(Wait):
         if run.closed:
             raise StopAsyncIteration
         if run.consumer is None:
-            run.begin()
-        if run.wait is not None and run.wait is not self:
-            raise RuntimeError("the stream is being waited for already")
+            run.begin(self.process)
         run.wait = self
         while True:
             while run.free > 0 and not run.exhausted:
@@ -337,15 +377,15 @@ cdef class StreamWait(Wait):
     cdef int leave(self) except -1:
         if self.run.wait is self:
             self.run.wait = None
-        self.inner = None
         return Wait.leave(self)
 
     cdef bint wants(self, Letter letter):
-        if self.inner is None or not self.inner.wants(letter):
+        cdef Wait inner = self.run.inner
+        if inner is None or not inner.wants(letter):
             return False
-        if self.inner.gate is None:
+        if inner.gate is None:
             return True
-        self.inner.rouse()  # and its gate rouses us
+        inner.rouse()  # and its gate rouses us
         return False
 
     cdef int _park(self, PyObject **out) except -1:
@@ -406,7 +446,11 @@ cdef class StreamIterator:
 
     def __del__(self):
         cdef Run run = self.run
-        if run is None or run.closed or run.consumer is None:
+        if run is None or run.closed:
+            return
+        if run.consumer is None:
+            run.spare = None
+            run.stream.runs.discard(run)
             return
         run.leave()
         if run.source is not None and run.source_is_async and not run.exhausted:

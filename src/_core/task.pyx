@@ -12,7 +12,7 @@ cimport cython
 from cpython.object cimport PyObject
 
 from fastask._core.bond cimport ATTACHED, LINK, MONITOR, REPLY, Bond, attach, detach
-from fastask._core.mailbox cimport Letter, find, letters_with, put, take_out
+from fastask._core.mailbox cimport Letter, letters_with, put, take_out
 from fastask._core.message cimport (
     Down, Reply, failure_of, new_down, new_failed, new_ok, new_reply,
 )
@@ -29,7 +29,7 @@ from fastask._core.start cimport caller_for, start_process
 from fastask._core.wait cimport Wait
 
 from fastask._core.errors import NotOwnerError, TaskTimeoutError
-from fastask._core.process import function_name, join, unwatch, watch
+from fastask._core.process import join, unwatch, watch
 from fastask._core.reason import (
     BRUTAL_KILL, KILL, KILLED, NOPROC, NORMAL, SHUTDOWN,
 )
@@ -102,10 +102,12 @@ cdef class Task(Bond):
 
     def shutdown(self, timeout=5.0):
         """See `fastask.shutdown`."""
+        self.check_owner("shutdown")
         return new_shutdown(self, timeout)
 
     def ignore(self):
         """See `fastask.ignore`."""
+        self.check_owner("ignore")
         return ignore_task(self)
 
     # What asyncio asks of a future.
@@ -269,6 +271,9 @@ class _Done:
     def __iter__(self):
         return self
 
+    def send(self, value):
+        return self.__next__()
+
     def __next__(self):
         raise StopIteration(self.task.result())
 
@@ -408,7 +413,6 @@ cdef class Shutdown(Wait):
 cdef Shutdown new_shutdown(Task task, object timeout):
     cdef Shutdown wait
     cdef bint brutal = timeout is _BRUTAL_KILL
-    task.check_owner("shutdown")
     wait = Shutdown.__new__(Shutdown)
     wait.process = task.watcher
     wait.task = task
@@ -431,7 +435,6 @@ cdef object ignore_task(Task task):
     """Return the outcome if it is there; let go of the task in any case."""
     cdef Taken taken
     cdef object outcome
-    task.check_owner("ignore")
     taken = task.take()
     if not task.completed:
         unlink_processes(task.watcher, task.target)

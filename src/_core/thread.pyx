@@ -34,17 +34,19 @@ class Job:
         self.over = False
 
     def run(self):
+        """Call the function; return what settles the future, and with what."""
         function, arguments = self.call
         try:
             value = self.context.run(_checked, function, *arguments)
         except BaseException as error:
             if isinstance(error, StopIteration):  # a future refuses it
                 error = RuntimeError(f"{function_name(function)} raised StopIteration")
-            self._settle(self.future.set_exception, error)
-        else:
-            self._settle(self.future.set_result, value)
+            return self.future.set_exception, error
+        return self.future.set_result, value
 
-    def _settle(self, setter, outcome):
+    def deliver(self, setter, outcome):
+        """Settle the future, in the thread of its loop."""
+
         def settle():
             if not self.future.done():
                 setter(outcome)
@@ -105,8 +107,7 @@ class ThreadPool:
                 begun = not job.over
                 if begun:
                     job.thread = me
-            if begun:
-                job.run()
+            settlement = job.run() if begun else None
             with self.lock:
                 job.over = True
                 job.thread = None
@@ -115,7 +116,9 @@ class ThreadPool:
                     return
                 if self.jobs.empty():
                     self.idle += 1
-            job = None
+            if settlement is not None:
+                job.deliver(*settlement)
+            job = settlement = None
         with self.lock:
             self.threads.discard(me)
 

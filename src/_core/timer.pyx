@@ -73,6 +73,11 @@ cdef class Timer(Aim):
                 return (<Scheduler>process.hub).post((_deliver, process, message))
             return deliver(process, message)
         if type(self.dest) is Ref:
+            process = <Process>(<Ref>self.dest).process
+            if process is None:
+                return 0
+            if process.hub is not self.scheduler:
+                return (<Scheduler>process.hub).post((_deliver_by_ref, self.dest, message))
             return deliver_by_ref(<Ref>self.dest, message)
         process = <Process>self.scheduler.names.get(name_key(self.dest, "dest"))
         return 0 if process is None else deliver(process, message)
@@ -80,6 +85,10 @@ cdef class Timer(Aim):
 
 def _deliver(Process process, message):
     deliver(process, message)
+
+
+def _deliver_by_ref(Ref ref, message):
+    deliver_by_ref(ref, message)
 
 
 cdef Timer _timer(object dest, object seconds, bint absolute):

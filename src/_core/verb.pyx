@@ -4,7 +4,7 @@ from fastask._core.errors import ExitSignal, NoProcessError, UnknownNameError
 from fastask._core.reason import NOPROC
 
 from fastask._core.bond cimport LINK, MONITOR, PRIVATE, Bond, bonds_of
-from fastask._core.hub cimport is_here, running_hub
+from fastask._core.hub cimport is_here
 from fastask._core.mailbox cimport Letter
 from fastask._core.message cimport new_down, new_exited
 from fastask._core.names cimport deliver_by_ref, named
@@ -12,7 +12,7 @@ from fastask._core.process cimport (
     DEAD, FREE, RUNNABLE, RUNNING, UNWINDING, Process, line_members,
 )
 from fastask._core.ref cimport (
-    DEMONITOR, EXPLICIT, NO_ALIAS, REPLY_DEMONITOR, AliasMode, Ref, new_ref,
+    DEMONITOR, EXPLICIT, NO_ALIAS, REPLY_DEMONITOR, Ref, new_ref,
 )
 from fastask._core.ref cimport REPLY as ONE_REPLY
 from fastask._core.scheduler cimport (
@@ -170,6 +170,14 @@ def exit(dest, reason):
         raise ExitSignal(me.reason)
 
 
+cdef Process _living():
+    """Return the running process; an adopted one that is dead does nothing more."""
+    cdef Process me = current_process()
+    if me.life == DEAD:
+        raise ExitSignal(me.reason)
+    return me
+
+
 cdef Process _kin(object process, str verb):
     """Return a process of the running loop, or raise why it is none."""
     if not isinstance(process, Process):
@@ -190,7 +198,7 @@ def link(process):
 
     Elixir: `Process.link/1`.
     """
-    cdef Process me = current_process()
+    cdef Process me = _living()
     cdef Process other = _kin(process, "link to")
     if other.life == DEAD:
         if not me.traps:
@@ -225,7 +233,7 @@ def monitor(dest, *, alias=None):
 
     Elixir: `Process.monitor/2`.
     """
-    cdef Process me = current_process()
+    cdef Process me = _living()
     cdef Process target
     cdef Ref ref
     if alias not in _MONITOR_ALIASES:

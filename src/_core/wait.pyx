@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 
 cimport cython
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_INCREF
+from cpython.ref cimport Py_DECREF, Py_INCREF
 
 from fastask._core.mailbox cimport Letter
 from fastask._core.process cimport CLOSING, DEAD, DOOMED, FREE, UNWINDING, Process
@@ -106,6 +106,7 @@ cdef class Wait(Node):
         cdef PyObject *out = NULL
         cdef int status = self._step(&out)
         result = <object>out
+        Py_DECREF(result)  # given by the step
         if status == 0:
             return result
         raise StopIteration(result)

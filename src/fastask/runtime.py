@@ -185,6 +185,9 @@ class _Run:
     def _finish(self, grace: float) -> None:
         """Stop what is left: processes, tasks, asynchronous generators, threads."""
         loop = self.loop
+        # A `stop` that an end cut short left behind would stop what comes now.
+        loop.call_soon(loop.stop)
+        loop.run_forever()
         scheduler: Scheduler | None = getattr(loop, "_fastask_scheduler", None)
         if scheduler is not None:
             loop.run_until_complete(scheduler.end(grace))

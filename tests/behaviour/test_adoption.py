@@ -154,6 +154,8 @@ class TestWhere:
     def test_in_an_eager_task(self, adopt: Adopt) -> None:
         if sys.version_info < (3, 12):
             pytest.skip("no eager tasks yet")
+        if sys.version_info[:3] == (3, 13, 0):
+            pytest.skip("uvloop passes eager_start, which 3.13.0's factory refuses")
 
         async def work() -> tuple[Process, int]:
             return self_(), await async_(double, 2)
