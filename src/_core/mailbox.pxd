@@ -21,9 +21,9 @@ cdef struct Mailbox:
     PyObject *head
     PyObject *tail
     PyObject *index         # dict of Ref -> its Letter, or deque of them, or NULL
-    Py_ssize_t letters
-    Py_ssize_t packed       # letters that stand for two messages
-    unsigned long removals  # tells a scan that its place may be gone
+    unsigned int letters
+    unsigned int packed     # letters that stand for two messages
+    unsigned int removals   # tells a scan that its place may be gone
 
 
 cdef Ref tag_of(object message)

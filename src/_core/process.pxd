@@ -6,6 +6,9 @@ from fastask._core.mailbox cimport Mailbox
 from fastask._core.wheel cimport Node
 
 
+ctypedef unsigned char flag     # a bint takes four bytes, and a process has ten
+
+
 cdef enum Life:
     RUNNABLE    # in the run queue
     RUNNING     # its coroutine is on the stack
@@ -73,16 +76,16 @@ cdef class Process:
     cdef unsigned char life
     cdef unsigned char fate
     cdef unsigned char own_waits    # reached since it is unwinding
-    cdef bint traps
-    cdef bint adopted
-    cdef bint queued
-    cdef bint must_cancel
-    cdef bint must_throw        # `outcome` is an error to throw at the next turn
-    cdef bint killing           # a kill came while it was running
-    cdef bint returned          # `outcome` is what its function returned
-    cdef bint was_cancelled     # it ended by an asyncio cancellation
-    cdef bint reported          # its crash is in the log, or its cause is
-    cdef bint given             # its coroutine was handed in as an object
+    cdef flag traps
+    cdef flag adopted
+    cdef flag queued
+    cdef flag must_cancel
+    cdef flag must_throw        # `outcome` is an error to throw at the next turn
+    cdef flag killing           # a kill came while it was running
+    cdef flag returned          # `outcome` is what its function returned
+    cdef flag was_cancelled     # it ended by an asyncio cancellation
+    cdef flag reported          # its crash is in the log, or its cause is
+    cdef flag given             # its coroutine was handed in as an object
     cdef public bint _asyncio_future_blocking
 
     cdef int wake(self) except -1

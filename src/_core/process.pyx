@@ -102,7 +102,7 @@ cdef class Process:
 
     def cancelled(self):
         """Return whether the process ended by an asyncio cancellation."""
-        return self.was_cancelled
+        return self.was_cancelled != 0
 
     def result(self):
         """Return what the function returned, or raise what ended the process.

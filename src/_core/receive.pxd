@@ -13,7 +13,7 @@ cdef class Receive(Wait):
     cdef Ref ref            # the only pattern, when it is a ref
     cdef tuple patterns     # None: any message
     cdef Letter seen        # the newest letter that was tried
-    cdef unsigned long removals
+    cdef unsigned int removals
 
     cdef bint take(self) except -1
     cdef Letter _scan(self, Process process)

@@ -57,7 +57,7 @@ cdef class Receive(Wait):
         """Try the letters that were not tried yet, oldest first."""
         cdef PyObject *cursor
         cdef Letter letter
-        cdef unsigned long removals = process.mailbox.removals
+        cdef unsigned int removals = process.mailbox.removals
         if self.seen is not None and self.removals == removals:
             cursor = self.seen.newer
         else:

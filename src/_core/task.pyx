@@ -122,7 +122,7 @@ cdef class Task(Bond):
 
     def cancelled(self):
         """Return whether the process of the task ended by an asyncio cancellation."""
-        return not self.completed and self.target.was_cancelled
+        return not self.completed and self.target.was_cancelled != 0
 
     def result(self):
         """Return the value, or raise what ended the task; see `Process.result`."""

@@ -289,7 +289,7 @@ def trap_exit(flag):
     Elixir: `Process.flag(:trap_exit, flag)`.
     """
     cdef Process me = current_process()
-    cdef bint before = me.traps
+    cdef bint before = me.traps != 0
     if not isinstance(flag, bool):
         raise TypeError(f"flag must be True or False, got {flag!r}")
     me.traps = flag
@@ -392,7 +392,7 @@ def describe(process):
         ],
         "message_queue_len": len(messages),
         "messages": messages,
-        "trap_exit": self.traps,
+        "trap_exit": self.traps != 0,
         "status": _status(self),
         "label": self.label,
         "ancestors": line_members(self.ancestors, False),
