@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import subprocess
 import sys
@@ -18,7 +19,6 @@ import fastask
 from fastask import (
     KILL,
     KILLED,
-    NoProcessError,
     Ok,
     Process,
     Reply,
@@ -29,7 +29,6 @@ from fastask import (
     await_,
     await_many,
     completed,
-    ignore,
     process_info,
     processes,
     receive,
@@ -76,6 +75,12 @@ async def reason_of(function: Callable[..., Any], *arguments: Any) -> object:
         return (await receive(ref, timeout=PATIENCE)).reason
     finally:
         fastask.exit(process, KILL)
+
+
+async def ended(process: Process[Any] | None) -> None:
+    """Step aside until a process that ends by itself is dead."""
+    while process is not None and process.alive:
+        await sleep(0)
 
 
 async def all_of(stream: Any) -> list[Any]:
@@ -232,10 +237,8 @@ class TestUnwinding:
         async def stubborn(parent: Process) -> None:
             send(parent, "ready")
             while True:
-                try:
+                with contextlib.suppress(BaseException):
                     await asyncio.sleep(wait)
-                except BaseException:
-                    pass
 
         process, ref = spawn_monitor(stubborn, self_(), grace=0.02)
         await receive(str)
@@ -503,10 +506,8 @@ class TestAdopted:
 
         async def guest() -> None:
             send(root, self_())
-            try:
+            with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(100)
-            except asyncio.CancelledError:
-                pass
             for start in (spawn_link, async_):
                 try:
                     start(idle)
@@ -541,6 +542,7 @@ class TestLeaks:
     async def test_forged_replies_leave_no_down_message(self) -> None:
         task = async_nolink(same, 1)
         send(self_(), Reply(task.ref, "forged"))
+        await ended(task.process)
 
         assert await await_(task) == "forged"
         info = process_info(self_())
@@ -575,8 +577,7 @@ class TestLeaks:
         async def owner() -> None:
             task = async_nolink(work)
             tasks.append(task)
-            while task.process.alive:
-                await sleep(0)
+            await ended(task.process)
 
         await spawn(owner)
         assert tasks.pop().ref is not None
