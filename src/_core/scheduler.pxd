@@ -56,4 +56,5 @@ cdef Scheduler scheduler_of(object loop)
 cdef Process current_process()
 cdef Process current_or_none()
 cdef Scheduler current_scheduler()
+cdef bint runs_here(Process process) except -1
 cdef object stranger()

@@ -714,6 +714,16 @@ cdef Process current_process():
     return process
 
 
+cdef bint runs_here(Process process) except -1:
+    """Tell whether a process is the one that runs, in a drain of this thread.
+
+    It is the quick answer: False does not say that it is another.
+    """
+    if running_hub() is not <PyObject *>process.hub:
+        return False
+    return process.hub.current() == <PyObject *>process
+
+
 cdef object stranger():
     """Return the running asyncio task when it is no process (yet), else None."""
     cdef PyObject *task

@@ -18,7 +18,7 @@ from fastask._core.bond cimport LINK, MONITOR, PRIVATE, Bond, attach, bonds_of
 from fastask._core.mailbox cimport Letter
 from fastask._core.message cimport new_failed, new_ok
 from fastask._core.process cimport FREE, Process
-from fastask._core.scheduler cimport Scheduler, current_process
+from fastask._core.scheduler cimport Scheduler, current_process, runs_here
 from fastask._core.signal cimport doom, exit_by_link, kill_later
 from fastask._core.start cimport check_executor, is_async, start_process
 from fastask._core.wait cimport FINISHED, FRESH, PARKED, Wait
@@ -406,9 +406,7 @@ cdef StreamWait new_stream_wait(Run run):
         wait = StreamWait.__new__(StreamWait)
         wait.run = run
         run.spare = wait
-    if run.consumer is not None and (
-        run.consumer.hub.current() == <PyObject *>run.consumer
-    ):
+    if run.consumer is not None and runs_here(run.consumer):
         wait.process = run.consumer
         return wait
     wait.process = current_process()

@@ -9,7 +9,6 @@ from asyncio import CancelledError
 from types import GenericAlias
 
 cimport cython
-from cpython.object cimport PyObject
 
 from fastask._core.bond cimport ATTACHED, LINK, MONITOR, REPLY, Bond, attach, detach
 from fastask._core.mailbox cimport Letter, letters_with, put, take_out
@@ -19,7 +18,7 @@ from fastask._core.message cimport (
 from fastask._core.process cimport DEAD, Process, line_of
 from fastask._core.ref cimport DEMONITOR, NO_ALIAS, Ref
 from fastask._core.scheduler cimport (
-    Scheduler, current_process, stranger,
+    Scheduler, current_process, runs_here, stranger,
 )
 from fastask._core.signal cimport (
     arrived, deliver, exit_by_call, exit_by_link, flush_down, link_processes,
@@ -80,7 +79,7 @@ cdef class Task(Bond):
 
     def __await__(self):
         cdef Await wait
-        if self.watcher.hub.current() != <PyObject *>self.watcher:
+        if not runs_here(self.watcher):
             if stranger() is not None:
                 return join_task(self)
             self.check_owner("await")
@@ -190,7 +189,10 @@ cdef class Task(Bond):
     # For the verbs.
 
     cdef int check_owner(self, str verb) except -1:
-        cdef Process me = current_process()
+        cdef Process me
+        if runs_here(self.watcher):
+            return 0
+        me = current_process()
         if me is not self.watcher:
             raise NotOwnerError(
                 f"{verb}: only the owner {self.watcher!r} may use {self!r}, "

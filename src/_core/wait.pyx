@@ -210,7 +210,8 @@ cdef class Wait(Node):
         cdef PyObject *driver = process.hub.current()
         if self.stage == FRESH and self.limited:
             process.hub.wheel.add(self, now_ns() + self.limit)
-            process.hub.arm()
+            if not process.hub.draining:
+                process.hub.arm()
         self.stage = PARKED
         if driver == <PyObject *>process:
             process.parked = self
