@@ -206,25 +206,6 @@ class TestUnwinding:
         assert (await receive(ref)).reason == "x"
         assert seen == ["group"]
 
-    async def test_two_processes_may_kill_each_other_in_finally(self) -> None:
-        log: list[str] = []
-        both: dict[str, Process] = {}
-
-        async def child(parent: Process, me: str, other: str) -> None:
-            try:
-                await tell(parent, idle)
-            finally:
-                log.append(me)
-                fastask.exit(both[other], KILL)
-
-        for me, other in (("a", "b"), ("b", "a")):
-            both[me] = spawn(child, self_(), me, other)
-            await receive(str)
-        fastask.exit(both["a"], KILL)
-
-        assert log == ["a", "b"]
-        assert not any(process.alive for process in both.values())
-
     @pytest.mark.parametrize("wait", [0, 0.001])
     async def test_code_that_swallows_everything_ends_after_its_grace(
         self, wait: float
@@ -495,3 +476,15 @@ class TestLeaks:
         gc.collect()
 
         assert [watch() for watch in watches] == [None]
+
+    async def test_a_wait_that_nobody_waits_for_keeps_no_input(self) -> None:
+        class Input(list[int]):
+            """A list that a weak reference can watch."""
+
+        items = Input()
+        watch = weakref.ref(items)
+        async_stream(items, same).__aiter__().__anext__()
+        del items
+        gc.collect()
+
+        assert watch() is None
