@@ -213,6 +213,9 @@ cdef int _release_extras(Process process) except -1:
     if extra.deadline is not None:
         process.hub.wheel.remove(extra.deadline)
         extra.deadline = None
+    if extra.guests:
+        for wait in tuple(extra.guests):
+            (<Wait>wait).rouse()  # it raises where it is awaited
     return 0
 
 

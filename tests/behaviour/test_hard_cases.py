@@ -488,3 +488,17 @@ class TestLeaks:
         gc.collect()
 
         assert watch() is None
+
+
+class TestGuest:
+    async def test_a_wait_that_another_task_drives_ends_with_its_process(self) -> None:
+        waits: list[asyncio.Future[object]] = []
+
+        async def owner() -> None:
+            waits.append(asyncio.ensure_future(fastask.receive()))
+            await asyncio.sleep(0)
+
+        await fastask.spawn(owner)
+
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(waits[0], 1.0)
