@@ -65,7 +65,7 @@ async def _settled() -> tuple[Counter[str], int]:
     ours = Counter(
         type(thing).__qualname__
         for thing in gc.get_objects()
-        if type(thing).__module__.partition(".")[0] == "fastask"
+        if str(type(thing).__module__).partition(".")[0] == "fastask"
     )
     return ours, int(psutil.Process().memory_info().rss)
 
