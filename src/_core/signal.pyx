@@ -1,6 +1,6 @@
 """Signals: messages, exits, links, monitors and the end of a process. Layer 4.
 
-Everything here only changes tables and queues; no code of a user runs (I11), so no
+Delivery only changes tables and queues and runs no code of a user (I11), so no
 order of calls can recurse through a chain of links.
 """
 

@@ -572,7 +572,8 @@ def async_stream(
         on_timeout: `"exit"`: the consumer gets `TaskTimeoutError`, and the stream ends.
             `"kill_task"`: the task is killed, and its element is `Failed(TIMEOUT)`.
         zip_input_on_exit: Whether a failure is `Failed((item, reason))`.
-        executor: Where a plain function runs: `"thread"`, which is what None means.
+        executor: Where a plain function runs: `"thread"`, which is what None means, or a
+            `concurrent.futures.Executor`.
         progress: True for a `tqdm` bar (extra `fastask-otp[progress]`), or a callable
             that is given the number done and the total, or None where it is unknown.
 

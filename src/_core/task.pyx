@@ -476,7 +476,8 @@ def async_(fn, *args, executor=None):
         fn: An async function, a plain function (it runs in a worker thread) or a
             coroutine object.
         args: Positional arguments of `fn`.
-        executor: Where a plain function runs: `"thread"`, which is also what None means.
+        executor: Where a plain function runs: `"thread"`, which is also what None means,
+            or a `concurrent.futures.Executor`.
 
     Returns:
         The task, owned by the caller.
