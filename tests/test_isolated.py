@@ -24,6 +24,8 @@ LEAK_PROGRAMS = [
     "stream_left",
     "chain",
     "adopted",
+    "calls",
+    "supervised",
 ]
 LOOPS = ["asyncio", "uvloop"]
 

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from bench.workloads import message, spawn, stream, timeout, timer
+from bench.workloads import (
+    message,
+    server,
+    spawn,
+    stream,
+    supervised,
+    timeout,
+    timer,
+)
 
-MODULES = (spawn, message, timer, timeout, stream)
+MODULES = (spawn, supervised, message, server, timer, timeout, stream)

@@ -12,7 +12,8 @@ cdef enum BondFlag:
     MONITOR = 2     # the end of the target is a Down to the watcher
     REPLY = 4       # the result of the target is a reply to the watcher
     ATTACHED = 8    # in the lists of both processes
-    PRIVATE = 16    # no monitor that a user may see: an item of a stream
+    PRIVATE = 16    # no monitor that a user may see: an item of a stream, a call
+    KEPT = 32       # supervision: `unlink` does not end it
 
 
 cdef class Bond(Node):

@@ -26,12 +26,10 @@ cdef class Timeout:
     cdef readonly object message
 
 
-@cython.final
 cdef class Ok:
     cdef readonly object value
 
 
-@cython.final
 cdef class Failed:
     cdef readonly object reason
 

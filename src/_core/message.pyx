@@ -77,7 +77,6 @@ cdef class Timeout:
 
 
 @dataclasses.dataclass(frozen=True)
-@cython.final
 cdef class Ok:
     """A task returned `value`. Elixir: `{:ok, value}`."""
 
@@ -89,7 +88,6 @@ cdef class Ok:
 
 
 @dataclasses.dataclass(frozen=True)
-@cython.final
 cdef class Failed:
     """A task ended without a value, for `reason`. Elixir: `{:exit, reason}`."""
 

@@ -1,6 +1,9 @@
 """Names and destinations: from what a user writes to a process. Layer 6."""
 
+from dataclasses import dataclass
+
 from fastask._core.errors import NameTakenError, NoProcessError, UnknownNameError
+from fastask._core.reason import NOCONNECTION, NOPROC
 
 from fastask._core.bond cimport LINK, Bond, detach
 from fastask._core.process cimport DEAD, Process
@@ -11,6 +14,85 @@ from fastask._core.scheduler cimport (
 )
 from fastask._core.signal cimport deliver
 
+cdef object _NOCONNECTION = NOCONNECTION
+cdef object _NOPROC = NOPROC
+
+LOCAL_NODE = "nonode@nohost"
+
+
+class Located:
+    """Anything that stands for a process, and can say for which one."""
+
+    def whereis(self):
+        """Return the process that is meant now, or None."""
+        raise TypeError(f"{type(self).__name__} must define whereis()")
+
+
+class Via(Located):
+    """A destination that is looked up anew at every use; the base of your own.
+
+    `send`, `monitor`, `exit`, `GenServer.call` and their kin take one, and so does
+    `name=` of a `start_link`. `Registry.via(key)` and `PartitionSupervisor.via(key)`
+    make two kinds of it. The methods run where the destination is used and must not
+    wait.
+
+    Elixir: `{:via, module, name}`.
+    """
+
+    __module__ = "fastask"
+
+    def register(self, process):
+        """Give the name to a process; raise `NameTakenError` where it is taken."""
+        raise ValueError(f"name must be one that can be given, got {self!r}")
+
+
+@dataclass(frozen=True)
+class Address:
+    """A registered name on a node: a destination, as a name is on this node.
+
+    Args:
+        name: The registered name.
+        node: The node, as `node()` tells it there.
+
+    Elixir: `{name, node}`.
+    """
+
+    name: object
+    node: str
+
+    __module__ = "fastask"
+
+
+cdef object _Located = Located
+cdef object _Address = Address
+
+
+cdef Process lookup(Scheduler scheduler, object dest, str argument):
+    """Return the process that a name, an address or a via means now, or None."""
+    cdef object process
+    if type(dest) is _Address:
+        return named(scheduler, dest.name, argument) if dest.node == LOCAL_NODE else None
+    if isinstance(dest, _Located):
+        process = dest.whereis()
+        if process is not None and not isinstance(process, Process):
+            raise TypeError(f"{dest!r} must stand for a process, got {process!r}")
+        return <Process>process
+    return named(scheduler, dest, argument)
+
+
+cdef object unreachable(object dest):
+    """Return why `lookup` found nobody: NOCONNECTION or NOPROC."""
+    if type(dest) is _Address and dest.node != LOCAL_NODE:
+        return _NOCONNECTION
+    return _NOPROC
+
+
+cdef int check_dest(object dest, str argument) except -1:
+    """Raise what is wrong with a destination that is no process and no ref."""
+    if type(dest) is not _Address and not isinstance(dest, _Located):
+        name_key(dest, argument)
+    return 0
+
 
 cdef object name_key(object name, str argument):
     """Return a key that tells `1`, `1.0` and `True` apart, also inside a tuple."""
@@ -19,8 +101,10 @@ cdef object name_key(object name, str argument):
         return name
     if name is None:
         raise ValueError(f"{argument} must not be None, got None")
-    if isinstance(name, (Process, Ref)):
-        raise ValueError(f"{argument} must not be a process or a ref, got {name!r}")
+    if isinstance(name, (Process, Ref, _Located, _Address)):
+        raise ValueError(
+            f"{argument} must not be a process, a ref, an address or a via, got {name!r}"
+        )
     if kind is tuple:
         parts = [None if part is None else name_key(part, argument) for part in name]
         return (tuple, tuple(parts))
@@ -135,9 +219,13 @@ def unregister(name):
 
 
 def whereis(name):
-    """Return the process that has a name, or None. Elixir: `Process.whereis/1`."""
+    """Return the process that has a name, or None. Elixir: `Process.whereis/1`.
+
+    Args:
+        name: A name, an `Address` or a `Via`.
+    """
     current_or_none()
-    return named(current_scheduler(), name, "name")
+    return lookup(current_scheduler(), name, "name")
 
 
 def registered():

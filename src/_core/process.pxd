@@ -85,6 +85,9 @@ cdef class Process:
     cdef flag returned          # `outcome` is what its function returned
     cdef flag was_cancelled     # it ended by an asyncio cancellation
     cdef flag reported          # its crash is in the log, or its cause is
+    cdef flag serves            # it has begun to serve: its crash is always reported
+    cdef flag supervises        # a link to it does not make a crash observed
+    cdef flag fails             # its body returned the error that it ended with
     cdef flag given             # its coroutine was handed in as an object
     cdef public bint _asyncio_future_blocking
 

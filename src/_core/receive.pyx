@@ -175,6 +175,17 @@ def receive(*patterns, timeout=None):
     return wait
 
 
+def receive_even_in_exit(pattern):
+    """Receive as `receive` does, also while an exit signal unwinds the process.
+
+    For the ends of blocks that fastask offers itself. The grace of the process is the
+    limit then.
+    """
+    cdef Receive wait = new_receive((pattern,))
+    wait.honoured = True
+    return wait
+
+
 def receive_nowait(*patterns, default=_MISSING):
     """Take the oldest queued message that matches, without waiting.
 

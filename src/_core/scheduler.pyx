@@ -17,6 +17,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 
 from fastask._core.aim cimport disarm_all
+from fastask._core.bond cimport LINK, Bond
 from fastask._core.hub cimport Hub, running_hub, swap_running_hub
 from fastask._core.process cimport (
     CLOSING, DEAD, DOOMED, FREE, RUNNABLE, RUNNING, UNWINDING, WAITING, Process,
@@ -273,6 +274,8 @@ cdef class Scheduler(Hub):
         if status == PYGEN_NEXT:
             return self._yielded(process, outcome)
         if status == PYGEN_ERROR:
+            return self._failed(process, outcome)
+        if process.fails:
             return self._failed(process, outcome)
         if process.fate == FREE:
             process.outcome = outcome
@@ -619,7 +622,8 @@ cdef class Scheduler(Hub):
                     self.kill(process, _KILLED)
                 continue
             for process in left:
-                if process not in told:
+                # A supervisor stops its children itself, in order.
+                if process not in told and not _is_supervised(process):
                     told.add(process)
                     exit_by_call(process, None, _SHUTDOWN)
             self.vacated = self.loop.create_future()
@@ -645,6 +649,16 @@ cdef class Scheduler(Hub):
         if self.threads is not None:
             self.threads.close()
             self.threads = None
+
+
+cdef bint _is_supervised(Process process) except -1:
+    """Tell whether a supervisor that lives has started the process."""
+    cdef PyObject *cursor = process.bonds_in
+    while cursor is not NULL:
+        if (<Bond>cursor).flags & LINK and (<Bond>cursor).watcher.supervises:
+            return True
+        cursor = (<Bond>cursor).in_later
+    return False
 
 
 def _resolve(future):

@@ -8,7 +8,7 @@ from cpython.object cimport PyObject
 
 from fastask._core.aim cimport disarm_all
 from fastask._core.bond cimport (
-    ATTACHED, LINK, MONITOR, REPLY, Bond, attach, bonds_of, detach, link_between,
+    ATTACHED, KEPT, LINK, MONITOR, REPLY, Bond, attach, bonds_of, detach, link_between,
 )
 from fastask._core.mailbox cimport (
     Letter, empty, insert_after, letters_with, put, tag_of, take_out,
@@ -148,7 +148,8 @@ cdef int finish(Process process, object reason) except -1:
     failure = None
     if not process.reported and not is_expected(process.reason):
         if not process.adopted or process.fate != FREE:
-            if not _is_observed(process):
+            # A server tells of its own crash, as whoever it is linked to may not know why.
+            if (process.serves and process.fate == FREE) or not _is_observed(process):
                 failure = crash_record(process)
                 process.reported = True
     crashed = process.fate == FREE and isinstance(reason, BaseException)
@@ -179,15 +180,23 @@ cdef int finish(Process process, object reason) except -1:
 
 cdef bint _is_observed(Process process) except -1:
     """Tell whether somebody will learn how the process ended."""
-    if process.bonds_in is not NULL:
-        return True
+    cdef PyObject *cursor = process.bonds_in
+    cdef Bond bond
     if process.extra is not None and process.extra.callbacks:
         return True
-    cdef PyObject *cursor = process.bonds_out
     while cursor is not NULL:
-        if (<Bond>cursor).flags & LINK and type(<Bond>cursor) is Tie:
+        bond = <Bond>cursor
+        if bond.flags & (MONITOR | REPLY):
+            return True
+        if bond.flags & LINK and not bond.watcher.supervises:
+            return True  # a supervisor heals, it does not tell
+        cursor = bond.in_later
+    cursor = process.bonds_out
+    while cursor is not NULL:
+        bond = <Bond>cursor
+        if bond.flags & LINK and type(bond) is Tie and not bond.target.supervises:
             return True  # not so a task of its own: it only dies with it
-        cursor = (<Bond>cursor).out_later
+        cursor = bond.out_later
     return False
 
 
@@ -240,12 +249,36 @@ cdef int _tell_one(Bond bond, object reason) except -1:
     return 0
 
 
+cdef int _tell_two(Bond bond, Bond other, object reason) except -1:
+    """The usual end of a supervised task: its owner, and its supervisor."""
+    cdef Process process = bond.target
+    detach(bond)
+    detach(other)
+    if bond.flags & REPLY:
+        bond.replied()
+    if other.flags & REPLY:
+        other.replied()
+    if bond.flags & LINK:
+        bond.exited(process, bond.watcher, reason)
+    if other.flags & LINK:
+        other.exited(process, other.watcher, reason)
+    if bond.flags & MONITOR:
+        bond.down(reason)
+    if other.flags & MONITOR:
+        other.down(reason)
+    return 0
+
+
 cdef int _tell(Process process) except -1:
     cdef object reason = process.reason
     cdef Bond bond
     cdef list incoming, outgoing
-    if process.bonds_out is NULL and process.bonds_in_count == 1:
-        return _tell_one(<Bond>process.bonds_in, reason)
+    if process.bonds_out is NULL:
+        if process.bonds_in_count == 1:
+            return _tell_one(<Bond>process.bonds_in, reason)
+        if process.bonds_in_count == 2:
+            bond = <Bond>process.bonds_in
+            return _tell_two(bond, <Bond>bond.in_later, reason)
     incoming = bonds_of(process, True)
     outgoing = bonds_of(process, False)
     for bond in incoming:
@@ -285,7 +318,7 @@ cdef int link_processes(Process one, Process other) except -1:
 cdef int unlink_processes(Process one, Process other) except -1:
     """Remove the link, if any; what it had delivered stays."""
     cdef Bond bond = link_between(one, other)
-    if bond is None:
+    if bond is None or bond.flags & KEPT:
         return 0
     bond.flags &= ~LINK
     if not bond.flags & (MONITOR | REPLY):

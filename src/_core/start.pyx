@@ -155,11 +155,11 @@ cdef Process caller_for(object fn):
             raise ExitSignal(me.reason)
         return me
     except BaseException:
-        _discard(fn)
+        discard(fn)
         raise
 
 
-cdef int _discard(object fn) except -1:
+cdef int discard(object fn) except -1:
     # A coroutine object that is refused would warn that it was never awaited.
     if type(fn) is _CoroutineType and fn.cr_frame is not None and not fn.cr_running:
         if inspect.getcoroutinestate(fn) == inspect.CORO_CREATED:
@@ -179,7 +179,7 @@ cdef Process _spawn(object fn, tuple args, object name, object trap_exit, object
             check_free(scheduler, name)
     except BaseException:
         if scheduler is None or not _is_coroutine(fn) or fn not in scheduler.given:
-            _discard(fn)
+            discard(fn)
         raise
     process = start_process(scheduler, fn, args, None, current_or_none())
     if name is not None:
@@ -264,3 +264,10 @@ def spawn_monitor(fn, *args, name=None, trap_exit=False, grace=None):
 def start_root(Scheduler scheduler, fn, *args):
     """Start the process that `run` runs; nobody is its parent."""
     return start_process(scheduler, fn, args, None, None)
+
+
+def check_function(fn):
+    """Raise where `fn` cannot be run as a process, or only once."""
+    if _is_coroutine(fn):
+        raise TypeError(f"fn must be a function, got the coroutine {fn!r}")
+    is_async(fn)

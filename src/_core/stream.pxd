@@ -1,6 +1,7 @@
 cimport cython
 
 from fastask._core.bond cimport Bond
+from fastask._core.children cimport Children
 from fastask._core.mailbox cimport Letter
 from fastask._core.process cimport Process
 from fastask._core.scheduler cimport Scheduler
@@ -22,6 +23,9 @@ cdef class Stream:
     cdef object progress
     cdef bint makes_coroutines  # fn is an async function, called directly
     cdef set runs               # the iterations that go on
+    cdef object supervisor      # resolves to the table of children, or None
+    cdef object shutdown        # of the children
+    cdef bint links             # the tasks to the consumer
 
 
 @cython.final
@@ -32,6 +36,7 @@ cdef class Run:
     cdef Stream stream
     cdef Process consumer
     cdef object source
+    cdef Children children      # of the supervisor, or None
     cdef bint source_is_async
     cdef object pull            # the step of an asynchronous source that goes on
     cdef object pull_future     # what that step awaits
@@ -83,3 +88,6 @@ cdef class StreamWait(Wait):
 @cython.final
 cdef class StreamIterator:
     cdef Run run
+
+
+cdef Stream new_stream(object iterable, object fn, tuple args, dict options)

@@ -15,9 +15,10 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_REFCNT
 
 from fastask._core.bond cimport LINK, MONITOR, PRIVATE, Bond, attach, bonds_of
+from fastask._core.children cimport Children
 from fastask._core.mailbox cimport Letter
 from fastask._core.message cimport new_failed, new_ok
-from fastask._core.process cimport FREE, Process
+from fastask._core.process cimport FREE, Process, line_of
 from fastask._core.scheduler cimport Scheduler, current_process, runs_here
 from fastask._core.signal cimport doom, exit_by_link, kill_later
 from fastask._core.start cimport check_executor, is_async, start_process
@@ -49,7 +50,7 @@ cdef class Slot(Bond):
             if reason is not _NORMAL and not survivor.traps:
                 return exit_by_link(survivor, dead, reason)
             return kill_later(survivor)
-        if self.late or survivor.traps or self.run.closed:
+        if self.late or survivor.traps or self.run.closed or not self.run.stream.links:
             return 0  # the consumer learns it as an element
         return exit_by_link(survivor, dead, reason)
 
@@ -78,6 +79,8 @@ cdef class Run:
         self.free = stream.max_concurrency
         if stream.ordered:
             self.early = {}
+        if stream.supervisor is not None:
+            self.children = <Children>stream.supervisor()
         if self.source_is_async:
             self.source = stream.iterable.__aiter__()
         else:
@@ -176,14 +179,20 @@ cdef class Run:
         cdef Process process
         cdef Slot slot
         cdef object coroutine
+        cdef Process parent = consumer
+        if self.children is not None:
+            self.children.check()
+            parent = self.children.supervisor
         if stream.makes_coroutines and not scheduler.ended:
             coroutine = stream.fn(*args)
-            process = scheduler.spawn(coroutine, stream.fn, consumer)
+            process = scheduler.spawn(coroutine, stream.fn, parent)
         else:
-            process = start_process(
-                scheduler, stream.fn, args, stream.executor, consumer
-            )
-        process.callers = process.ancestors
+            process = start_process(scheduler, stream.fn, args, stream.executor, parent)
+        if self.children is None:
+            process.callers = process.ancestors
+        else:
+            process.callers = line_of(consumer)
+            self.children.enter(process, stream.shutdown)
         slot = Slot.__new__(Slot)
         slot.run = self
         slot.watcher = consumer
@@ -498,7 +507,7 @@ cdef class Stream:
         )
 
 
-def _cpu_count():
+def cpu_count():
     count = getattr(os, "process_cpu_count", None)
     if count is not None:
         return count() or 1
@@ -515,7 +524,7 @@ cdef bint _flag(str name, object value) except -1:
 
 cdef Py_ssize_t _concurrency(object value) except -1:
     if value is None:
-        return _cpu_count()
+        return cpu_count()
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"max_concurrency must be an integer >= 1, got {value!r}")
     if value < 1:
@@ -604,15 +613,34 @@ def async_stream(
 
     Elixir: `Task.async_stream/3`.
     """
+    return new_stream(
+        iterable,
+        fn,
+        args,
+        {
+            "max_concurrency": max_concurrency,
+            "ordered": ordered,
+            "timeout": timeout,
+            "on_timeout": on_timeout,
+            "zip_input_on_exit": zip_input_on_exit,
+            "executor": executor,
+            "progress": progress,
+        },
+    )
+
+
+cdef Stream new_stream(object iterable, object fn, tuple args, dict options):
+    """Return a stream with its options checked; nothing starts."""
     cdef Stream stream = Stream.__new__(Stream)
     if not hasattr(iterable, "__aiter__") and not hasattr(iterable, "__iter__"):
         if not hasattr(iterable, "__getitem__"):
             raise TypeError(f"iterable must be iterable, got {iterable!r}")
-    if on_timeout not in _ON_TIMEOUT:
-        raise ValueError(f"on_timeout must be 'exit' or 'kill_task', got {on_timeout!r}")
+    if options["on_timeout"] not in _ON_TIMEOUT:
+        raise ValueError(f"on_timeout must be 'exit' or 'kill_task', got {options['on_timeout']!r}")
     if not callable(fn):
         raise TypeError(f"fn must be a function, got {fn!r}")
     calls_async = is_async(fn)
+    executor = options["executor"]
     check_executor(executor, fn)
     if calls_async and executor is not None:
         raise TypeError(
@@ -622,13 +650,14 @@ def async_stream(
     stream.iterable = iterable
     stream.fn = fn
     stream.args = args
-    stream.max_concurrency = _concurrency(max_concurrency)
-    stream.ordered = _flag("ordered", ordered)
-    stream.limit = limit_of("timeout", timeout)
-    stream.timeout = timeout
-    stream.kills_late = on_timeout == "kill_task"
-    stream.zips = _flag("zip_input_on_exit", zip_input_on_exit)
+    stream.max_concurrency = _concurrency(options["max_concurrency"])
+    stream.ordered = _flag("ordered", options["ordered"])
+    stream.limit = limit_of("timeout", options["timeout"])
+    stream.timeout = options["timeout"]
+    stream.kills_late = options["on_timeout"] == "kill_task"
+    stream.zips = _flag("zip_input_on_exit", options["zip_input_on_exit"])
     stream.executor = executor
-    stream.progress = _progress(progress)
+    stream.progress = _progress(options["progress"])
     stream.runs = set()
+    stream.links = True
     return stream

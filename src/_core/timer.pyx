@@ -4,7 +4,7 @@ cimport cython
 
 from fastask._core.aim cimport Aim, aim, unaim
 from fastask._core.message cimport new_timeout
-from fastask._core.names cimport deliver_by_ref, name_key
+from fastask._core.names cimport check_dest, deliver_by_ref, lookup
 from fastask._core.process cimport DEAD, Process
 from fastask._core.ref cimport Ref, new_ref
 from fastask._core.scheduler cimport Scheduler, current_scheduler
@@ -79,7 +79,13 @@ cdef class Timer(Aim):
             if process.hub is not self.scheduler:
                 return (<Scheduler>process.hub).post((_deliver_by_ref, self.dest, message))
             return deliver_by_ref(<Ref>self.dest, message)
-        process = <Process>self.scheduler.names.get(name_key(self.dest, "dest"))
+        try:
+            process = lookup(self.scheduler, self.dest, "dest")
+        except Exception as error:  # of a via: nobody else is there to be told
+            self.scheduler.loop.call_exception_handler(
+                {"message": f"cannot look up {self.dest!r}", "exception": error}
+            )
+            return 0
         return 0 if process is None else deliver(process, message)
 
 
@@ -111,7 +117,7 @@ cdef Timer _timer(object dest, object seconds, bint absolute):
         if (<Process>dest).hub is scheduler:
             aim(timer, <Process>dest)
     elif type(dest) is not Ref:
-        name_key(dest, "dest")
+        check_dest(dest, "dest")
     scheduler.wheel.add(timer, deadline)
     if not scheduler.draining:
         scheduler.arm()

@@ -3,11 +3,11 @@
 from fastask._core.errors import ExitSignal, NoProcessError, UnknownNameError
 from fastask._core.reason import NOPROC
 
-from fastask._core.bond cimport LINK, MONITOR, PRIVATE, Bond, bonds_of
+from fastask._core.bond cimport LINK, MONITOR, PRIVATE, Bond, bonds_of, link_between
 from fastask._core.hub cimport is_here
 from fastask._core.mailbox cimport Letter
 from fastask._core.message cimport new_down, new_exited
-from fastask._core.names cimport deliver_by_ref, named
+from fastask._core.names cimport deliver_by_ref, lookup, unreachable
 from fastask._core.process cimport (
     DEAD, FREE, RUNNABLE, RUNNING, UNWINDING, Process, line_members,
 )
@@ -56,7 +56,7 @@ def send(dest, message):
     any thread and from any event loop; the loop of the receiver is woken.
 
     Args:
-        dest: A process, a ref that is an alias, or a registered name.
+        dest: A process, a ref that is an alias, a registered name, an address or a via.
         message: Anything; it is shared, not copied.
 
     Raises:
@@ -93,7 +93,9 @@ def send(dest, message):
         else:
             (<Scheduler>process.hub).post((_deliver_by_ref, dest, message))
         return
-    deliver(_named(dest), message)
+    process = _named(dest)
+    if process is not None:
+        deliver(process, message)
 
 
 def _deliver(Process process, message):
@@ -109,8 +111,9 @@ def _exit_from_afar(Process process, reason):
 
 
 cdef Process _named(object dest):
-    cdef Process process = named(current_scheduler(), dest, "dest")
-    if process is None:
+    """Return the process that is meant; None for a node that is out of reach."""
+    cdef Process process = lookup(current_scheduler(), dest, "dest")
+    if process is None and unreachable(dest) is _NOPROC:
         raise UnknownNameError(f"nobody has the name {dest!r}")
     return process
 
@@ -125,8 +128,8 @@ def exit(dest, reason):
     `Exited(sender, reason)` instead, except for `KILL`. The dead get nothing.
 
     Args:
-        dest: A process, a ref that is an alias, or a registered name. To oneself, the
-            call does not return unless the signal is trapped.
+        dest: A process, a ref that is an alias, a registered name, an address or a
+            via. To oneself, the call does not return unless the signal is trapped.
         reason: Anything.
 
     Raises:
@@ -157,6 +160,8 @@ def exit(dest, reason):
         target = <Process>(<Ref>dest).process
     else:
         target = _named(dest)
+        if target is None:
+            return
     if not is_here(target.hub):
         current_scheduler()
         if target.life != DEAD:
@@ -223,7 +228,7 @@ def monitor(dest, *, alias=None):
     has, answer at once with the reason `NOPROC`. Monitoring oneself does nothing.
 
     Args:
-        dest: A process or a registered name.
+        dest: A process, a registered name, an address or a via.
         alias: Whether the ref is an alias for the caller too: `"explicit"` (until
             `unalias`), `"demonitor"` (also until `demonitor` or the Down), or
             `"reply_demonitor"` (also until the first message, which demonitors).
@@ -247,14 +252,14 @@ def monitor(dest, *, alias=None):
         )
     if type(dest) is Ref:
         raise TypeError(f"dest must be a process or a name, got {dest!r}")
-    target = named(current_scheduler(), dest, "dest")
+    target = lookup(current_scheduler(), dest, "dest")
     if target is not None:
         return monitor_process(me, target, dest, _MONITOR_ALIASES[alias])
     ref = new_ref()
     if alias == "explicit":
         ref.mode = EXPLICIT
         ref.process = me
-    deliver(me, new_down(ref, dest, _NOPROC))
+    deliver(me, new_down(ref, dest, unreachable(dest)))
     return ref
 
 
@@ -348,6 +353,11 @@ def set_label(label):
     current_process().extras().label = label
 
 
+def hush(process):
+    """Keep the end of a process out of the log: whoever stops it reports."""
+    (<Process?>process).reported = True
+
+
 cdef str _status(Process process):
     if process.life == RUNNING:
         return "exiting" if process.fate >= UNWINDING else "running"
@@ -399,3 +409,19 @@ def describe(process):
         "callers": line_members(self.callers, True),
         "function": None if self.function is None else function_name(self.function),
     }
+
+
+def tie(Process one, Process other):
+    """Link two processes of which neither need be the caller; tell whether that is new."""
+    if link_between(one, other) is not None:
+        return False
+    link_processes(one, other)
+    return True
+
+
+def untie(Process one, Process other):
+    """Remove the link of two processes; tell whether there was one."""
+    if link_between(one, other) is None:
+        return False
+    unlink_processes(one, other)
+    return True

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from fastask import sys
+from fastask.agent import (
+    Agent,
+)
 from fastask.child_spec import (
     ChildSpec,
     child_spec,
+)
+from fastask.dynamic_supervisor import (
+    DynamicSupervisor,
 )
 from fastask.exceptions import (
     BRUTAL_KILL,
@@ -29,6 +36,34 @@ from fastask.exceptions import (
     StartError,
     TaskTimeoutError,
     UnknownNameError,
+)
+from fastask.gen_server import (
+    Answer,
+    Continue,
+    GenCall,
+    GenCast,
+    GenServer,
+    Hibernate,
+    IdleTimeout,
+    Ignore,
+    NoReply,
+    Request,
+    Stop,
+    call,
+    cast,
+)
+from fastask.node import (
+    Address,
+    Via,
+    node,
+    nodes,
+)
+from fastask.partition_supervisor import (
+    PartitionSupervisor,
+)
+from fastask.periodic import (
+    Cron,
+    Every,
 )
 from fastask.process import (
     Down,
@@ -66,12 +101,20 @@ from fastask.process import (
     unregister,
     whereis,
 )
+from fastask.registry import (
+    Registry,
+)
 from fastask.runtime import (
     run,
 )
 from fastask.stream import (
     Stream,
     async_stream,
+)
+from fastask.supervisor import (
+    ChildCount,
+    ChildInfo,
+    Supervisor,
 )
 from fastask.task import (
     Failed,
@@ -90,6 +133,12 @@ from fastask.task import (
     yield_,
     yield_many,
 )
+from fastask.task_runner import (
+    TaskRunner,
+)
+from fastask.task_supervisor import (
+    TaskSupervisor,
+)
 
 __all__ = [
     "BRUTAL_KILL",
@@ -100,39 +149,65 @@ __all__ = [
     "NORMAL",
     "SHUTDOWN",
     "TIMEOUT",
+    "Address",
+    "Agent",
     "AlreadyStartedError",
+    "Answer",
     "CallError",
     "CallTimeoutError",
+    "ChildCount",
+    "ChildInfo",
     "ChildNotFoundError",
     "ChildSpec",
+    "Continue",
+    "Cron",
     "Down",
+    "DynamicSupervisor",
+    "Every",
     "Exit",
     "Exited",
     "Failed",
     "FastaskError",
+    "GenCall",
+    "GenCast",
+    "GenServer",
+    "Hibernate",
+    "IdleTimeout",
+    "Ignore",
     "MaxChildrenError",
     "NameTakenError",
     "NoProcessError",
+    "NoReply",
     "NotOwnerError",
     "Ok",
+    "PartitionSupervisor",
     "Process",
     "ProcessInfo",
     "Reason",
     "Ref",
+    "Registry",
     "Reply",
+    "Request",
     "StartError",
+    "Stop",
     "Stream",
+    "Supervisor",
     "Task",
+    "TaskRunner",
+    "TaskSupervisor",
     "TaskTimeoutError",
     "Timeout",
     "Timer",
     "UnknownNameError",
+    "Via",
     "alias",
     "async_",
     "async_nolink",
     "async_stream",
     "await_",
     "await_many",
+    "call",
+    "cast",
     "child_spec",
     "completed",
     "demonitor",
@@ -142,6 +217,8 @@ __all__ = [
     "link",
     "make_ref",
     "monitor",
+    "node",
+    "nodes",
     "process_info",
     "processes",
     "receive",
@@ -161,6 +238,7 @@ __all__ = [
     "start",
     "start_link",
     "start_timer",
+    "sys",
     "trap_exit",
     "unalias",
     "unlink",

@@ -10,9 +10,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from fastask import application
 from fastask.demo import command as demo
 
-COMMANDS = (demo.add_command,)
+COMMANDS = (application.add_command, demo.add_command)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

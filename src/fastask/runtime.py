@@ -9,8 +9,9 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from types import FrameType
-from typing import Any, TypeVar, TypeVarTuple, overload
+from typing import Any, Protocol, TypeVar, TypeVarTuple, cast, overload
 
+from fastask._core.errors import Exit
 from fastask._core.process import Process
 from fastask._core.reason import SHUTDOWN
 from fastask._core.scheduler import Scheduler, scheduler_for
@@ -25,6 +26,14 @@ Ts = TypeVarTuple("Ts")
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 Main = Callable[..., Any] | Coroutine[Any, Any, Any]
+
+
+class Tree(Protocol):
+    """A supervisor that is not started."""
+
+    async def _run_as_root(self) -> None: ...
+
+    def _judge(self, reason: Any) -> None: ...
 
 
 # An async function comes first: it is a function that returns an awaitable, too.
@@ -55,8 +64,17 @@ def run(
     handle_signals: bool = ...,
     grace: float = ...,
 ) -> T: ...
+@overload
 def run(
-    main: Main,
+    main: Tree,
+    *,
+    debug: bool | None = ...,
+    loop_factory: LoopFactory | None = ...,
+    handle_signals: bool = ...,
+    grace: float = ...,
+) -> None: ...
+def run(
+    main: Main | Tree,
     *args: object,
     debug: bool | None = None,
     loop_factory: LoopFactory | None = None,
@@ -70,8 +88,11 @@ def run(
     after `grace` seconds; `run` returns when the last one has ended. SIGINT and SIGTERM
     send `SHUTDOWN` to the root process; a second signal stops hard.
 
+    A supervisor that is not started, as `main`, is run as an application: until SIGINT
+    or SIGTERM, after which it stops its children in order, or until it ends by itself.
+
     Args:
-        main: An async function, a plain function or a coroutine object.
+        main: An async function, a plain function, a coroutine object or a supervisor.
         args: Positional arguments of `main`.
         debug: Whether the loop and fastask check more: among others, the stall watchdog
             reports what blocks the loop. None leaves it to asyncio's own settings.
@@ -80,11 +101,12 @@ def run(
         grace: Seconds that a process may take to unwind after an exit signal.
 
     Returns:
-        What `main` returned.
+        What `main` returned; None of a supervisor that stopped in order.
 
     Raises:
-        KeyboardInterrupt: After SIGINT.
-        SystemExit: With code 143, after SIGTERM.
+        KeyboardInterrupt: After SIGINT; for a supervisor, after the second.
+        SystemExit: With code 143, after SIGTERM; for a supervisor, after the second.
+            With code 1, when the supervisor gave up or crashed.
         Exit: If an exit signal with a reason that is no exception ended the root
             process.
         RuntimeError: If an event loop is running in this thread.
@@ -100,13 +122,15 @@ def run(
         assert fastask.run(main, "world") == "hello world"
         ```
     """
-    _check(main, grace, loop_factory)
+    tree = cast(Tree, main) if hasattr(main, "_run_as_root") else None
+    root = cast(Main, main) if tree is None else tree._run_as_root
+    _check(root, grace, loop_factory)
     loop = (loop_factory or default_loop)()
     try:
         asyncio.set_event_loop(loop)
         if debug is not None:
             loop.set_debug(debug)
-        return _Run(loop, grace).complete(main, args, handle_signals)
+        return _Run(loop, grace, tree).complete(root, args, handle_signals)
     finally:
         asyncio.set_event_loop(None)
         loop.close()
@@ -146,9 +170,12 @@ def _check(main: Any, grace: object, loop_factory: Any) -> None:
 class _Run:
     """One call of `run`, from the first process to the last."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, grace: float) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, grace: float, tree: Tree | None
+    ) -> None:
         self.loop = loop
         self.grace = grace
+        self.tree = tree
         self.root: Process[Any] | None = None
         self.signal: int | None = None
         self.hard = False
@@ -178,6 +205,9 @@ class _Run:
         try:
             return self.loop.run_until_complete(root)
         except BaseException as error:
+            if self.tree is not None and isinstance(error, Exit):
+                # It ended, by a signal or by itself, before its root could see that.
+                return self.tree._judge(error.reason)
             if self.signal is None or not root.done():
                 raise
             raise _exception_of(self.signal) from error

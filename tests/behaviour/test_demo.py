@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from fastask.__main__ import main
-from fastask.demo import articles, checksum, command, report
+from fastask.demo import articles, checksum, command, report, supervised
 
 TREE = {
     "a.txt": b"one\ntwo\n",
@@ -270,7 +270,8 @@ class TestArticles:
         output = capsys.readouterr().out
         assert status == 0, output
         assert "seed 1" in output
-        assert output.count("  ok\n") == len(articles.make_programs(1))
+        programs = [*articles.make_programs(1), *supervised.make_programs()]
+        assert output.count("  ok\n") == len(programs)
 
     def test_missing_a_bound_is_a_failure(
         self,
@@ -466,6 +467,7 @@ def make_program(
     monkeypatch: pytest.MonkeyPatch, programs: list[articles.Program]
 ) -> None:
     monkeypatch.setattr(articles, "make_programs", lambda seed: programs)
+    monkeypatch.setattr(supervised, "make_programs", list)
 
 
 async def quick() -> int:

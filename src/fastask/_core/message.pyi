@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from types import GenericAlias
 from typing import Any, Generic, Literal, Never, final, overload
 
-from typing_extensions import TypeVar
+from typing_extensions import TypeVar, disjoint_base
 
 from fastask._core.process import Process
 from fastask._core.ref import Ref
@@ -48,14 +48,14 @@ class Timeout:
     ref: Ref
     message: Any
 
-@final
+@disjoint_base
 @dataclass(frozen=True)
 class Ok(Generic[_T_co]):
     value: _T_co
     def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
     def unwrap(self) -> _T_co: ...
 
-@final
+@disjoint_base
 @dataclass(frozen=True)
 class Failed:
     reason: Any

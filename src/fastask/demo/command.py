@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 import fastask
-from fastask.demo import articles, checksum, report
+from fastask.demo import articles, checksum, report, supervised
 
 if TYPE_CHECKING:
     _Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -154,7 +154,8 @@ def _run_articles(seed: int | None) -> bool:
     report.print_lines(
         ["", f"The articles' programs, 10 times shorter, seed {seed}", ""]
     )
-    outcomes = [articles.run_program(each) for each in articles.make_programs(seed)]
+    programs = [*articles.make_programs(seed), *supervised.make_programs()]
+    outcomes = [articles.run_program(each) for each in programs]
     rows = [_row(outcome) for outcome in outcomes]
     report.print_table(["program", "bounds, ms", "measured", "verdict"], rows)
     return all(outcome.is_good for outcome in outcomes)

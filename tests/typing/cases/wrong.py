@@ -103,5 +103,25 @@ def changing_what_is_frozen(ok: Ok[int], failed: Failed, down: Down) -> None:
     down.reason = 1  # type: ignore[misc]  # frozen
 
 
-class Own(Ok[int]):  # type: ignore[misc]  # final
+class Own(Down):  # type: ignore[misc]  # final
     pass
+
+
+class Stack(fastask.GenServer):
+    @fastask.call
+    def push(self, item: str) -> int:
+        return len(item)
+
+    @fastask.cast
+    def clear(self) -> None: ...
+
+
+async def serving(tasks: fastask.TaskSupervisor) -> None:
+    await Stack.push("stack", 1)  # type: ignore[arg-type]  # no str
+    await Stack.push("stack")  # type: ignore[call-arg]  # item is missing
+    text: str = await Stack.push("stack", "a")  # type: ignore[assignment]  # an int
+    Stack.clear("stack", text)  # type: ignore[call-arg]  # too many
+    tasks.async_(double, "1")  # type: ignore[arg-type]  # no int
+    tasks.start_child(double, 1, restart="never")  # type: ignore[call-overload]  # no word
+    fastask.Supervisor([], strategy="one")  # type: ignore[arg-type]  # no word
+    fastask.Registry(keys="many")  # type: ignore[arg-type]  # no word

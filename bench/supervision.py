@@ -1,0 +1,140 @@
+"""`python -m bench.supervision`: figures of supervision that have no rival.
+
+- What a supervised start costs beside an unsupervised one: rounds of both in turn, the
+  median of their ratios.
+- What a child costs of a thousand, and of a hundred thousand that are alive at once.
+- What a restart of a child that crashes costs.
+- What an idle server weighs (Linux only: the size is read from /proc).
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Sequence
+from statistics import median
+from time import perf_counter_ns
+
+import fastask
+from bench.memory import _resident
+from bench.pair import run_fastask
+from bench.workloads.spawn import spawn_await, work
+from bench.workloads.supervised import supervised
+
+STARTS = 20_000
+RESTARTS = 10_000
+SERVERS = 100_000
+COUNTS = (1_000, 10_000, 100_000)
+
+
+def supervised_ratio(rounds: int) -> float:
+    """Return how many times longer spawn and await take under a supervisor."""
+    ratios = []
+    for _ in range(rounds + 1):
+        gc.collect()
+        plain = run_fastask(spawn_await, STARTS)
+        gc.collect()
+        ratios.append(run_fastask(supervised, STARTS) / plain)
+    return median(ratios[1:])
+
+
+async def _wait() -> None:
+    await fastask.receive()
+
+
+async def children(n: int) -> int:
+    """Start `n` children of one supervisor, let all wait, end all; per child."""
+    async with fastask.TaskSupervisor() as supervisor:
+        start = perf_counter_ns()
+        tasks = [supervisor.async_nolink(_wait) for _ in range(n)]
+        await fastask.async_(work, 0)
+        assert supervisor.count_children().active == n
+        for task in tasks:
+            assert task.process is not None
+            fastask.send(task.process, "end")
+        await fastask.await_many(tasks, timeout=None)
+        return perf_counter_ns() - start
+
+
+class Crashing(fastask.GenServer):
+    """Tells who asked that it has started, and crashes when it is told to."""
+
+    def init(self, client: fastask.Process[None]) -> None:
+        fastask.send(client, fastask.self_())
+
+    @fastask.cast
+    def crash(self) -> None:
+        raise ValueError("on purpose")
+
+
+async def restarts(n: int) -> int:
+    """Crash a server, wait until it runs again, and so on."""
+    child = Crashing.child_spec(fastask.self_())
+    options = {"max_restarts": n + 1, "max_seconds": 1e9}
+    async with fastask.Supervisor([child], **options):  # type: ignore[arg-type]  # two kinds of number
+        process = await fastask.receive()
+        start = perf_counter_ns()
+        for _ in range(n):
+            Crashing.crash(process)
+            process = await fastask.receive()
+        return perf_counter_ns() - start
+
+
+class Idle(fastask.GenServer):
+    """Does nothing."""
+
+
+async def servers(n: int) -> int:
+    """Weigh `n` idle servers; bytes of all."""
+    gc.collect()
+    before = _resident()
+    processes = [await Idle.start_link() for _ in range(n)]
+    grown = _resident() - before
+    for process in processes:
+        assert process is not None
+        fastask.exit(process, fastask.SHUTDOWN)
+        fastask.unlink(process)
+    return grown
+
+
+def weigh_servers(n: int) -> float:
+    """Weigh idle servers in a Python process of their own; bytes of each."""
+    command = [sys.executable, "-m", "bench.supervision", "--weigh", str(n)]
+    run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    grown: int = json.loads(run.stdout)
+    return grown / n
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print, or be the subprocess that weighs."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.supervision", description=__doc__
+    )
+    parser.add_argument("--rounds", type=int, default=7, help="rounds (default: 7)")
+    parser.add_argument("--weigh", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args(argv)
+    logging.disable()  # a crash is logged, which takes longer than a restart
+    if arguments.weigh:
+        print(run_fastask(servers, arguments.weigh))
+        return 0
+    ratio = supervised_ratio(arguments.rounds)
+    print("| what | figure |")
+    print("|---|---:|")
+    print(f"| a supervised start and await, times an unsupervised one | {ratio:.2f} |")
+    for count in COUNTS:
+        spent = median(run_fastask(children, count) / count for _ in range(5))
+        print(f"| a child of {count:,} that are alive at once, ns | {spent:,.0f} |")
+    spent = run_fastask(restarts, RESTARTS) / RESTARTS
+    print(
+        f"| one of {RESTARTS:,} restarts of a server that crashes, ns | {spent:,.0f} |"
+    )
+    print(f"| an idle server, bytes | {weigh_servers(SERVERS):,.0f} |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

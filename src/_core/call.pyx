@@ -1,0 +1,618 @@
+"""Call: a request to a server, and its reply. Layer 7.
+
+A call is one record in the server's mailbox: the request, the monitor that tells of the
+server's end, and the address of the reply, which goes straight to whoever waits (I15).
+"""
+
+import inspect
+from reprlib import repr as short
+from types import FunctionType, MethodType
+
+cimport cython
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
+from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
+
+from fastask._core.bond cimport MONITOR, PRIVATE, Bond, attach, detach
+from fastask._core.hub cimport is_here
+from fastask._core.mailbox cimport put
+from fastask._core.names cimport deliver_by_ref, lookup, unreachable
+from fastask._core.process cimport DEAD, Process
+from fastask._core.ref cimport Ref
+from fastask._core.scheduler cimport Scheduler, current_process, current_scheduler
+from fastask._core.signal cimport arrived, deliver
+from fastask._core.wait cimport Wait
+from fastask._core.wheel cimport limit_of
+
+from fastask._core.errors import CallError, CallTimeoutError
+from fastask._core.process import function_name
+from fastask._core.reason import NOPROC, TIMEOUT
+
+cdef object _NOPROC = NOPROC
+cdef object _TIMEOUT = TIMEOUT
+cdef object _missing = object()
+
+
+# What lies in the mailbox of a server.
+
+@cython.final
+cdef class GenCall(Bond):
+    """A call in the mailbox of a server, and the `from_` with which it is answered.
+
+    A process that is no `GenServer` receives it as a message too, and may answer with
+    `GenServer.reply`. Elixir: `{:"$gen_call", from, request}`.
+
+    Attributes:
+        request: What was asked; None once a server handles it.
+        process: The process that called.
+        pending: Whether the caller still waits.
+    """
+
+    __match_args__ = ("process", "request")
+
+    @property
+    def request(self):
+        return request_of(self.method, self.asked, self.single, self.kwargs)
+
+    @property
+    def process(self):
+        return self.watcher
+
+    @property
+    def pending(self):
+        return self.state == PENDING and self.watcher.life != DEAD
+
+    def __repr__(self):
+        return f"<GenCall from {self.watcher!r}>"
+
+    cdef int down(self, object reason) except -1:
+        if self.state == PENDING:
+            self.state = ENDED
+            self.answer = reason
+            if self.waiting is not None:
+                self.waiting.rouse()
+        return 0
+
+
+@cython.final
+@cython.no_gc
+@cython.freelist(64)
+cdef class GenCast:
+    """A cast in the mailbox of a server. Elixir: `{:"$gen_cast", request}`."""
+
+    __match_args__ = ("request",)
+
+    def __init__(self, request):
+        self.asked = request
+
+    @property
+    def request(self):
+        return request_of(self.method, self.asked, self.single, self.kwargs)
+
+    def __repr__(self):
+        return f"GenCast({self.request!r})"
+
+
+@cython.final
+cdef class Request:
+    """What a `@call` or `@cast` method is asked, as a value.
+
+    `Stack.push.request("a")` makes one, for `GenServer.call` and `GenServer.cast`.
+    """
+
+    def __init__(self, name, args, kwargs=None):
+        self.name = name
+        self.args = args
+        self.kwargs = kwargs
+
+    def __eq__(self, other):
+        cdef Request request
+        if type(other) is Request:
+            request = <Request>other
+            return (self.name, self.args, self.kwargs or {}) == (
+                request.name, request.args, request.kwargs or {}
+            )
+        return NotImplemented
+
+    def __hash__(self):
+        return hash((self.name, self.args))
+
+    def __repr__(self):
+        cdef list parts = [repr(arg) for arg in self.args]
+        if self.kwargs:
+            parts += [f"{key}={value!r}" for key, value in self.kwargs.items()]
+        return f"{self.name}({', '.join(parts)})"
+
+    def __reduce__(self):
+        return Request, (self.name, self.args, self.kwargs)
+
+
+cdef object request_of(Method method, object asked, bint single, dict kwargs):
+    """Return a request as a value."""
+    if method is None:
+        return asked
+    return Request(method.name, (asked,) if single else asked, kwargs)
+
+
+cdef inline object _without_dest(tuple args, bint *single):
+    # A lone argument needs no tuple, which the cyclic collector would have to look at.
+    single[0] = PyTuple_GET_SIZE(args) == 2
+    return <object>PyTuple_GET_ITEM(args, 1) if single[0] else args[1:]
+
+
+# The methods of a server that clients call.
+
+cdef extern from *:
+    """
+    typedef PyObject *(*fastask_called_t)(PyObject *, PyObject *, PyObject *);
+    static fastask_called_t fastask_called = NULL;
+
+    static PyObject *fastask_method_call(
+        PyObject *self, PyObject *args, PyObject *kwargs
+    ) {
+        if (kwargs == NULL || PyDict_GET_SIZE(kwargs) == 0) kwargs = Py_None;
+        return fastask_called(self, args, kwargs);
+    }
+
+    /* A `def __call__` of Cython copies the arguments twice, and makes a dict of none. */
+    static void fastask_set_call(PyTypeObject *type, void *called) {
+        fastask_called = (fastask_called_t)called;
+        type->tp_call = fastask_method_call;
+        PyType_Modified(type);
+    }
+    """
+    void fastask_set_call(object type, void *called)
+
+
+cdef PyObject *_called(PyObject *self, PyObject *args, PyObject *kwargs) except NULL:
+    """A client calls a method: `args` are the destination and the arguments."""
+    cdef Method method = <Method>self
+    cdef tuple given = <tuple>args
+    cdef object options = <object>kwargs
+    cdef object result
+    if not given:
+        raise TypeError(f"{function_name(method.function)}: dest must be given first")
+    method.check(given, options)
+    if type(method) is CastMethod:
+        cast_method(<CastMethod>method, given, <dict>options)
+        result = None
+    else:
+        result = call_method(<CallMethod>method, given, <dict>options)
+    Py_INCREF(result)  # given to the caller
+    return <PyObject *>result
+
+
+cdef class Method:
+    """A method of a server that runs in the server, whoever calls it.
+
+    Taken from the class it is the client's function; taken from an instance, inside
+    the server, it is the plain method.
+    """
+
+    def __init__(self, function):
+        if not isinstance(function, FunctionType):
+            raise TypeError(f"a method of a class must be decorated, got {function!r}")
+        self.function = function
+        self.name = function.__name__
+        self.least, self.most = 0, -1
+        code = function.__code__
+        flags = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
+        if not code.co_flags & flags and not code.co_kwonlyargcount:
+            self.most = code.co_argcount - 1
+            self.least = self.most - len(function.__defaults__ or ())
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, instance, owner):
+        return self if instance is None else MethodType(self.function, instance)
+
+    def __getattr__(self, name):
+        # Its name, text and signature, for people and tools.
+        if name in ("__name__", "__qualname__", "__doc__", "__module__", "__wrapped__"):
+            return self.function if name == "__wrapped__" else getattr(self.function, name)
+        raise AttributeError(f"{self!r} has no attribute {name!r}")
+
+    def __repr__(self):
+        return f"<{type(self).__name__} {function_name(self.function)}>"
+
+    def request(self, *args, **kwargs):
+        """Return the request that calling it sends.
+
+        Raises:
+            TypeError: If the method does not take these arguments.
+        """
+        self.check((None, *args), kwargs or None)
+        return Request(self.name, args, kwargs or None)
+
+    def __call__(self, dest, /, *args, **kwargs):
+        """Replaced by `_called` when the module is imported."""
+        raise SystemError("a method is called through its own slot")
+
+    cdef int check(self, tuple args, object kwargs) except -1:
+        """Raise where the method does not take `args[1:]` and `kwargs`.
+
+        Wrong arguments are the caller's mistake, and never end the server.
+        """
+        if kwargs is None and self.least < PyTuple_GET_SIZE(args) <= self.most + 1:
+            return 0
+        if self.signature is None:
+            self.signature = inspect.signature(self.function)
+        try:
+            self.signature.bind(*args, **(kwargs or {}))
+        except TypeError as error:
+            raise TypeError(f"{function_name(self.function)}: {error}") from None
+        return 0
+
+
+@cython.final
+cdef class CallMethod(Method):
+    """What `@call` makes of a method: `await Class.method(dest, ...)` from a client."""
+
+    def __init__(self, function, timeout=5.0):
+        Method.__init__(self, function)
+        self.timeout = timeout
+
+
+@cython.final
+cdef class CastMethod(Method):
+    """What `@cast` makes of a method: `Class.method(dest, ...)` from a client."""
+
+
+for _kind in (CallMethod, CastMethod):
+    fastask_set_call(_kind, <void *>_called)
+
+
+def call(function=_missing, /, *, timeout=5.0):
+    """Make a method of a `GenServer` one that clients call and that replies.
+
+    In the server, `Class.method(dest, ...)` awaited by a client runs the method with
+    these arguments; what it returns is the reply, or `Answer`, `NoReply` or `Stop`. It
+    may be `def` or `async def`. See `GenServer.call` for what is raised.
+
+    Args:
+        function: The method.
+        timeout: Seconds that a client waits, or None for no limit.
+
+    Raises:
+        TypeError: If what is decorated is no method.
+        ValueError: If `timeout` is negative.
+
+    Example:
+        ```python
+        import fastask
+
+        class Counter(fastask.GenServer):
+            def init(self) -> None:
+                self.total = 0
+
+            @fastask.call
+            def add(self, n: int) -> int:
+                self.total += n
+                return self.total
+
+        async def main() -> None:
+            counter = await Counter.start_link()
+            assert await Counter.add(counter, 2) == 2
+            await fastask.GenServer.stop(counter)
+
+        fastask.run(main)
+        ```
+
+    Elixir: a client function around `GenServer.call/3`, and its `handle_call/3`.
+    """
+    check_timeout(timeout)
+    if function is _missing:
+        return lambda decorated: CallMethod(decorated, timeout)
+    return CallMethod(function, timeout)
+
+
+def cast(function, /):
+    """Make a method of a `GenServer` one that clients cast to: it never replies.
+
+    `Class.method(dest, ...)` returns None at once, whether or not anybody is there. In
+    the server the method returns None, `Continue`, `IdleTimeout` or `Stop`.
+
+    Raises:
+        TypeError: If what is decorated is no method.
+
+    Example:
+        ```python
+        import fastask
+
+        class Log(fastask.GenServer):
+            def init(self) -> None:
+                self.lines: list[str] = []
+
+            @fastask.cast
+            def write(self, line: str) -> None:
+                self.lines.append(line)
+
+        async def main() -> None:
+            log = await Log.start_link()
+            Log.write(log, "hello")
+            assert (await fastask.sys.get_state(log)).lines == ["hello"]
+            await fastask.GenServer.stop(log)
+
+        fastask.run(main)
+        ```
+
+    Elixir: a client function around `GenServer.cast/2`, and its `handle_cast/2`.
+    """
+    return CastMethod(function)
+
+
+# Calling.
+
+cdef int check_timeout(object timeout) except -1:
+    limit_of("timeout", timeout)
+    return 0
+
+
+cdef CallWait new_call(object dest, object request, object timeout, CallKind kind):
+    cdef CallWait wait = CallWait.__new__(CallWait)
+    wait.limit_to(timeout)
+    if isinstance(dest, Ref):
+        raise TypeError(f"dest must be a process, a name, an address or a via, got {dest!r}")
+    wait.process = current_process()
+    wait.dest = dest
+    wait.asked = request
+    wait.kind = kind
+    return wait
+
+
+cdef CallWait call_method(CallMethod method, tuple args, dict kwargs):
+    cdef bint single
+    cdef object asked = _without_dest(args, &single)
+    cdef CallWait wait = new_call(
+        <object>PyTuple_GET_ITEM(args, 0), asked, method.timeout, CALL
+    )
+    wait.single = single
+    wait.method = method
+    wait.kwargs = kwargs
+    return wait
+
+
+@cython.final
+@cython.no_gc
+cdef class CallWait(Wait):
+    """Sends a request at its first poll, and waits for the reply."""
+
+    cdef bint poll(self) except -1:
+        cdef GenCall call
+        if not self.sent:
+            self.sent = True
+            self._send()
+        call = self.call
+        if call.state == PENDING:
+            return False
+        if call.state == ANSWERED:
+            self.value = call.answer
+            call.answer = None
+            return True
+        reason = call.answer
+        call.answer = None
+        if self.kind == STOP and _same_reason(reason, self.asked[1]):
+            return True
+        self.leave()
+        raise self._failure(reason)
+
+    cdef object _request(self):
+        return request_of(self.method, self.asked, self.single, self.kwargs)
+
+    cdef int _send(self) except -1:
+        cdef Process me = self.process
+        cdef Process target = None
+        cdef GenCall call
+        reason = _NOPROC
+        if isinstance(self.dest, Process):
+            target = <Process>self.dest
+        elif self.dest is not None:
+            target = lookup(<Scheduler>me.hub, self.dest, "dest")
+            if target is None:
+                reason = unreachable(self.dest)
+        if target is None or target.life == DEAD:
+            self.leave()
+            raise self._failure(reason)
+        if target is me:
+            self.leave()
+            raise self._failure("calling_self")
+        if target.hub is not me.hub:
+            self.leave()
+            raise ValueError(f"cannot call {target!r}: it is of another event loop")
+        if me.hub.keeps_frames:
+            self._check_cycle(target)
+        call = GenCall.__new__(GenCall)
+        call.watcher = me
+        call.target = target
+        call.flags = MONITOR | PRIVATE
+        call.method = self.method
+        call.asked = self.asked
+        call.kwargs = self.kwargs
+        call.single = self.single
+        call.kind = self.kind
+        call.waiting = self
+        self.call = call
+        attach(call)
+        return arrived(target, put(&target.mailbox, call, None))
+
+    cdef int _check_cycle(self, Process target) except -1:
+        """In debug mode: raise when the callee waits, over others, for the caller."""
+        cdef list chain = [self.process]
+        cdef Process process = target
+        cdef CallWait wait
+        while process not in chain:
+            chain.append(process)
+            if type(process.parked) is not CallWait:
+                return 0
+            wait = <CallWait>process.parked
+            if wait.call is None or wait.call.state != PENDING:
+                return 0
+            process = wait.call.target
+        if process is not self.process:
+            return 0
+        self.leave()
+        chain.append(process)
+        path = " waits for ".join([repr(member) for member in chain])
+        raise CallError(
+            f"this call would wait for itself: {path}",
+            reason="calling_cycle", dest=self.dest, request=self._request(),
+        )
+
+    cdef object _failure(self, object reason):
+        """Return the error that the caller gets."""
+        cdef object error
+        cdef object request = self._request()
+        if self.kind == STOP:
+            doing = f"stopping {short(self.dest)}"
+        else:
+            doing = f"calling {short(self.dest)} with {short(request)}"
+        if reason is _NOPROC:
+            text = f"{doing}: nobody is there"
+        elif reason == "calling_self":
+            text = f"{doing}: a process cannot call itself, it would wait for ever"
+        else:
+            text = f"{doing}: it ended with {short(reason)}"
+        error = CallError(text, reason=reason, dest=self.dest, request=request)
+        if isinstance(reason, BaseException):
+            error.__cause__ = reason
+        return error
+
+    cdef int expire(self) except -1:
+        seconds = self.limit / 1e9
+        if self.kind == STOP:
+            text = f"{short(self.dest)} did not stop within {seconds:g} s"
+        else:
+            text = (
+                f"{short(self.dest)} did not answer {short(self._request())} "
+                f"within {seconds:g} s"
+            )
+        raise CallTimeoutError(
+            text, reason=_TIMEOUT, dest=self.dest, request=self._request()
+        )
+
+    cdef int leave(self) except -1:
+        cdef GenCall call = self.call
+        if call is not None:
+            call.waiting = None
+            if call.state == PENDING:
+                call.state = GIVEN_UP  # a late reply is dropped
+                detach(call)
+        return Wait.leave(self)
+
+
+cdef bint _same_reason(object reason, object wanted) except -1:
+    return reason is wanted or (type(reason) is type(wanted) and reason == wanted)
+
+
+def call_server(dest, request, timeout):
+    """See `GenServer.call`."""
+    return new_call(dest, request, timeout, CALL)
+
+
+def call_system(dest, request, timeout):
+    """Send a request that is served even while the server is suspended."""
+    return new_call(dest, request, timeout, SYSTEM)
+
+
+def stop_server(dest, reason, timeout):
+    """See `GenServer.stop`."""
+    return new_call(dest, ("terminate", reason), timeout, STOP)
+
+
+def stop_soon(Process process, reason):
+    """Have a server stop; nobody waits for that."""
+    cdef GenCall call = GenCall.__new__(GenCall)
+    call.watcher = call.target = process
+    call.asked = ("terminate", reason)
+    call.kind = STOP
+    call.state = GIVEN_UP
+    if process.life != DEAD:
+        arrived(process, put(&process.mailbox, call, None))
+
+
+# Casting and replying.
+
+def cast_request(dest, request):
+    """See `GenServer.cast`."""
+    cdef GenCast message = GenCast.__new__(GenCast)
+    message.asked = request
+    _cast(dest, message)
+
+
+cdef int cast_method(CastMethod method, tuple args, dict kwargs) except -1:
+    cdef GenCast message = GenCast.__new__(GenCast)
+    message.method = method
+    message.asked = _without_dest(args, &message.single)
+    message.kwargs = kwargs
+    return _cast(<object>PyTuple_GET_ITEM(args, 0), message)
+
+
+cdef int _cast(object dest, GenCast message) except -1:
+    cdef Process target
+    if isinstance(dest, Process):
+        target = <Process>dest
+        if is_here(target.hub):
+            deliver(target, message)
+        elif target.life != DEAD:
+            (<Scheduler>target.hub).post((_deliver, target, message))
+        return 0
+    if type(dest) is Ref:
+        target = <Process>(<Ref>dest).process
+        if target is None:
+            return 0
+        if is_here(target.hub):
+            deliver_by_ref(<Ref>dest, message)
+        else:
+            (<Scheduler>target.hub).post((_deliver_by_ref, dest, message))
+        return 0
+    if dest is None:
+        return 0
+    scheduler = current_scheduler()
+    try:
+        target = lookup(scheduler, dest, "dest")
+    except LookupError:
+        return 0
+    if target is not None:
+        deliver(target, message)
+    return 0
+
+
+def _deliver(Process process, message):
+    deliver(process, message)
+
+
+def _deliver_by_ref(Ref ref, message):
+    deliver_by_ref(ref, message)
+
+
+cdef int answer_call(GenCall call, object value) except -1:
+    """Give the caller its reply; the first one counts."""
+    if call.state != PENDING or call.watcher.life == DEAD:
+        return 0
+    call.state = ANSWERED
+    call.answer = value
+    detach(call)
+    if call.waiting is not None:
+        call.waiting.rouse()
+    return 0
+
+
+def reply_to(from_, value):
+    """See `GenServer.reply`."""
+    cdef GenCall call
+    if type(from_) is not GenCall:
+        raise TypeError(f"from_ must be what handle_call was given, got {from_!r}")
+    call = <GenCall>from_
+    if is_here(call.watcher.hub):
+        answer_call(call, value)
+    else:
+        (<Scheduler>call.watcher.hub).post((_reply_from_afar, call, value))
+
+
+def _reply_from_afar(GenCall call, value):
+    answer_call(call, value)
+
+
+for _verb in (call_server, call_system, stop_server):
+    _verb.__fastask_wait__ = True  # it can be the function of a process
