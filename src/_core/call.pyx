@@ -209,7 +209,7 @@ cdef class Method:
 
     def __getattr__(self, name):
         # Its name, text and signature, for people and tools.
-        if name in ("__name__", "__qualname__", "__doc__", "__module__", "__wrapped__"):
+        if name in ("__name__", "__qualname__", "__module__", "__wrapped__"):
             return self.function if name == "__wrapped__" else getattr(self.function, name)
         raise AttributeError(f"{self!r} has no attribute {name!r}")
 
@@ -247,7 +247,13 @@ cdef class Method:
 
 @cython.final
 cdef class CallMethod(Method):
-    """What `@call` makes of a method: `await Class.method(dest, ...)` from a client."""
+    # What `@call` makes of a method: `await Class.method(dest, ...)` from a client.
+
+    __fastask_wait__ = True  # it can be the function of a process
+
+    @property
+    def __doc__(self):
+        return self.function.__doc__
 
     def __init__(self, function, timeout=5.0):
         Method.__init__(self, function)
@@ -256,7 +262,11 @@ cdef class CallMethod(Method):
 
 @cython.final
 cdef class CastMethod(Method):
-    """What `@cast` makes of a method: `Class.method(dest, ...)` from a client."""
+    # What `@cast` makes of a method: `Class.method(dest, ...)` from a client.
+
+    @property
+    def __doc__(self):
+        return self.function.__doc__
 
 
 for _kind in (CallMethod, CastMethod):

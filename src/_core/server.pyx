@@ -351,6 +351,8 @@ cdef class Server(Wait):
         return self._returned(result)
 
     cdef int _returned(self, object result) except -1:
+        if self.process.fate != FREE:
+            return 0  # a callback that swallowed its end: nothing comes of it
         if self.phase == HANDLING:
             if result is None:
                 if self.hooks is not None:

@@ -50,7 +50,9 @@ cdef bint is_async(object fn) except -1:
         flags = (<PyCodeObject *>PyFunction_GET_CODE(inner)).co_flags
         if flags & CO_ASYNC_GENERATOR:
             raise TypeError(f"fn must not be an asynchronous generator, got {fn!r}")
-        return flags & (CO_COROUTINE | CO_ITERABLE_COROUTINE) != 0
+        if flags & (CO_COROUTINE | CO_ITERABLE_COROUTINE):
+            return True
+        return getattr(inner, "__fastask_wait__", False)
     if not callable(inner):
         raise TypeError(
             f"fn must be an async function, a plain function or a coroutine, got {fn!r}"
@@ -64,7 +66,10 @@ cdef bint is_async(object fn) except -1:
 
 
 cdef inline bint _is_wait(object fn):
-    return type(fn) is not _FunctionType and getattr(fn, "__fastask_wait__", False)
+    if type(fn) is _FunctionType:
+        if (<PyCodeObject *>PyFunction_GET_CODE(fn)).co_flags & CO_COROUTINE:
+            return False
+    return getattr(fn, "__fastask_wait__", False)
 
 
 async def _waiting(fn, args):

@@ -156,6 +156,11 @@ class Agent(GenServer):
         cast_request(dest, (fn, args))
 
 
+for _verb in (Agent.get, Agent.update, Agent.get_and_update):
+    # What they return is awaited in the process whose function they are.
+    _verb.__dict__["__fastask_wait__"] = True
+
+
 def _check(fn: Any) -> None:
     if not callable(fn):
         raise TypeError(f"fn must be a function, got {fn!r}")

@@ -372,6 +372,11 @@ class GenServer:
             cast_request(Address(name, where), request)
 
 
+for _verb in (GenServer.call, GenServer.stop, GenServer.start_link, GenServer.start):
+    # What they return is awaited in the process whose function they are.
+    getattr(_verb, "__func__", _verb).__dict__["__fastask_wait__"] = True
+
+
 class _Named:
     """`start_link` with a name: what a child specification starts."""
 
