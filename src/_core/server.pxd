@@ -47,6 +47,7 @@ cdef class Server(Wait):
     cdef int _go(self, PyObject **out) except -1
     cdef int _drive(self, PyObject **out) except -1
     cdef int _init(self) except -1
+    cdef bint _is_turn_over(self, int handled)
     cdef Letter _next_letter(self)
     cdef int _take(self, Letter letter) except -1
     cdef int _call(self, GenCall call) except -1

@@ -182,7 +182,6 @@ cdef class Server(Wait):
         cdef Process process = self.process
         cdef Letter letter
         cdef int handled = 0
-        cdef long long now
         while True:
             if self.inner is not None:
                 if not self._drive(out):
@@ -198,6 +197,11 @@ cdef class Server(Wait):
             if self.phase == FIRST:
                 self._init()
                 continue
+            if handled >= self.stride and self._is_turn_over(handled):
+                out[0] = <PyObject *>process.hub
+                Py_INCREF(process.hub)  # given to the caller
+                return 0
+            handled += 1
             if self.continues:
                 argument = self.argument
                 self.continues = False
@@ -213,19 +217,19 @@ cdef class Server(Wait):
                     continue
                 self.expired = False
                 return self._listen(out)
-            if handled >= self.stride:
-                now = now_ns()
-                if now - process.hub.clock > LONGEST_TURN:
-                    self.stride = 1
-                    handled = MOST_HANDLED
-                elif self.stride < LONGEST_STRIDE:
-                    self.stride *= 2
-                if handled >= MOST_HANDLED:
-                    out[0] = <PyObject *>process.hub
-                    Py_INCREF(process.hub)  # given to the caller
-                    return 0
-            handled += 1
             self._take(letter)
+
+    cdef bint _is_turn_over(self, int handled):
+        """Tell whether others are to run before the next callback does.
+
+        Slow callbacks are looked at one by one, quick ones many at a time.
+        """
+        if now_ns() - self.process.hub.clock > LONGEST_TURN:
+            self.stride = 1
+            return True
+        if self.stride < LONGEST_STRIDE:
+            self.stride *= 2
+        return handled >= MOST_HANDLED
 
     cdef Letter _next_letter(self):
         cdef PyObject *cursor = self.process.mailbox.head

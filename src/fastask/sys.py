@@ -220,9 +220,17 @@ async def log(
     Returns:
         The events that are kept.
 
+    Raises:
+        TypeError: If `flag` is of another type.
+        ValueError: If it is a number below 1.
+
     Elixir: `:sys.log/3`.
     """
     if flag is not None:
+        if not isinstance(flag, int):
+            raise TypeError(f"flag must be True, False or an integer, got {flag!r}")
+        if not isinstance(flag, bool) and flag < 1:
+            raise ValueError(f"flag must be an integer >= 1, got {flag!r}")
         await remove(dest, "log", timeout)
         if flag:
             size = 10 if flag is True else flag
