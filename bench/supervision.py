@@ -2,7 +2,8 @@
 
 - What a supervised start costs beside an unsupervised one: rounds of both in turn, the
   median of their ratios.
-- What a child costs of a thousand, and of a hundred thousand that are alive at once.
+- What a child costs of a thousand, and of a hundred thousand that are alive at once:
+  supervised and not, with the cyclic garbage collector on and off.
 - What a restart of a child that crashes costs.
 - What an idle server weighs (Linux only: the size is read from /proc).
 """
@@ -21,7 +22,7 @@ from time import perf_counter_ns
 
 import fastask
 from bench.memory import _resident
-from bench.pair import run_fastask
+from bench.pair import given, run_fastask
 from bench.workloads.spawn import spawn_await, work
 from bench.workloads.supervised import supervised
 
@@ -46,18 +47,33 @@ async def _wait() -> None:
     await fastask.receive()
 
 
-async def children(n: int) -> int:
-    """Start `n` children of one supervisor, let all wait, end all; per child."""
+async def children(is_supervised: bool, n: int) -> int:
+    """Start `n` tasks, let all wait, end all."""
     async with fastask.TaskSupervisor() as supervisor:
+        start_task = supervisor.async_nolink if is_supervised else fastask.async_nolink
         start = perf_counter_ns()
-        tasks = [supervisor.async_nolink(_wait) for _ in range(n)]
+        tasks = [start_task(_wait) for _ in range(n)]
         await fastask.async_(work, 0)
-        assert supervisor.count_children().active == n
+        assert supervisor.count_children().active == n * is_supervised
         for task in tasks:
             assert task.process is not None
             fastask.send(task.process, "end")
         await fastask.await_many(tasks, timeout=None)
         return perf_counter_ns() - start
+
+
+def a_child(is_supervised: bool, collects: bool, n: int) -> float:
+    """Return what one of `n` tasks costs, in nanoseconds: the median of five runs."""
+    spent = []
+    for _ in range(5):
+        gc.collect()
+        if not collects:
+            gc.disable()
+        try:
+            spent.append(run_fastask(given(children, is_supervised), n) / n)
+        finally:
+            gc.enable()
+    return median(spent)
 
 
 class Crashing(fastask.GenServer):
@@ -125,14 +141,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     print("| what | figure |")
     print("|---|---:|")
     print(f"| a supervised start and await, times an unsupervised one | {ratio:.2f} |")
-    for count in COUNTS:
-        spent = median(run_fastask(children, count) / count for _ in range(5))
-        print(f"| a child of {count:,} that are alive at once, ns | {spent:,.0f} |")
     spent = run_fastask(restarts, RESTARTS) / RESTARTS
     print(
         f"| one of {RESTARTS:,} restarts of a server that crashes, ns | {spent:,.0f} |"
     )
     print(f"| an idle server, bytes | {weigh_servers(SERVERS):,.0f} |")
+    print()
+    print(
+        "| alive at once | a child, ns | unsupervised | the two without the collector |"
+    )
+    print("|---:|---:|---:|---:|")
+    for count in COUNTS:
+        on = [a_child(is_supervised, True, count) for is_supervised in (True, False)]
+        off = [a_child(is_supervised, False, count) for is_supervised in (True, False)]
+        figures = f"{on[0]:,.0f} | {on[1]:,.0f} | {off[0]:,.0f}, {off[1]:,.0f}"
+        print(f"| {count:,} | {figures} |")
     return 0
 
 

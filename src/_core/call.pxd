@@ -32,8 +32,9 @@ cdef class Method:
     cdef Py_ssize_t least       # positional arguments, besides self
     cdef Py_ssize_t most        # negative: only the signature knows
     cdef object signature
+    cdef void *entry            # what the interpreter calls
 
-    cdef int check(self, tuple args, object kwargs) except -1
+    cdef int check(self, tuple args, dict kwargs) except -1
 
 
 @cython.final

@@ -11,7 +11,6 @@ from types import FunctionType, MethodType
 cimport cython
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
-from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 
 from fastask._core.bond cimport MONITOR, PRIVATE, Bond, attach, detach
 from fastask._core.hub cimport is_here
@@ -134,52 +133,75 @@ cdef object request_of(Method method, object asked, bint single, dict kwargs):
     return Request(method.name, (asked,) if single else asked, kwargs)
 
 
-cdef inline object _without_dest(tuple args, bint *single):
-    # A lone argument needs no tuple, which the cyclic collector would have to look at.
-    single[0] = PyTuple_GET_SIZE(args) == 2
-    return <object>PyTuple_GET_ITEM(args, 1) if single[0] else args[1:]
-
-
 # The methods of a server that clients call.
 
 cdef extern from *:
     """
-    typedef PyObject *(*fastask_called_t)(PyObject *, PyObject *, PyObject *);
+    typedef PyObject *(*fastask_called_t)(
+        PyObject *, PyObject *const *, Py_ssize_t, PyObject *
+    );
     static fastask_called_t fastask_called = NULL;
 
     static PyObject *fastask_method_call(
-        PyObject *self, PyObject *args, PyObject *kwargs
+        PyObject *self, PyObject *const *args, size_t count, PyObject *names
     ) {
-        if (kwargs == NULL || PyDict_GET_SIZE(kwargs) == 0) kwargs = Py_None;
-        return fastask_called(self, args, kwargs);
+        return fastask_called(
+            self, args, PyVectorcall_NARGS(count), names == NULL ? Py_None : names
+        );
     }
 
-    /* A `def __call__` of Cython copies the arguments twice, and makes a dict of none. */
-    static void fastask_set_call(PyTypeObject *type, void *called) {
+    /* A `def __call__` of Cython makes a tuple and a dict of the arguments, and copies
+       the tuple. */
+    static void fastask_set_call(PyTypeObject *type, void *called, Py_ssize_t offset) {
         fastask_called = (fastask_called_t)called;
-        type->tp_call = fastask_method_call;
+        type->tp_vectorcall_offset = offset;
+        type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
+        type->tp_call = PyVectorcall_Call;
         PyType_Modified(type);
     }
     """
-    void fastask_set_call(object type, void *called)
+    void *fastask_method_call
+    void fastask_set_call(object type, void *called, Py_ssize_t offset)
 
 
-cdef PyObject *_called(PyObject *self, PyObject *args, PyObject *kwargs) except NULL:
+cdef PyObject *_called(
+    PyObject *self, PyObject **args, Py_ssize_t count, PyObject *names
+) except NULL:
     """A client calls a method: `args` are the destination and the arguments."""
     cdef Method method = <Method>self
-    cdef tuple given = <tuple>args
-    cdef object options = <object>kwargs
-    cdef object result
-    if not given:
+    cdef tuple given = None
+    cdef dict options = None
+    cdef object result = None
+    cdef object asked
+    cdef Py_ssize_t i
+    if count == 0:
         raise TypeError(f"{function_name(method.function)}: dest must be given first")
-    method.check(given, options)
-    if type(method) is CastMethod:
-        cast_method(<CastMethod>method, given, <dict>options)
-        result = None
+    if <object>names is None and method.least < count <= method.most + 1:
+        if count == 2:
+            asked = <object>args[1]
+        else:
+            asked = _tuple_of(args + 1, count - 1)
     else:
-        result = call_method(<CallMethod>method, given, <dict>options)
+        if <object>names is not None:
+            options = {}
+            for i, name in enumerate(<tuple>names):
+                options[name] = <object>args[count + i]
+        asked = _tuple_of(args + 1, count - 1)
+        method.check(<tuple>asked, options)
+        if count == 2:
+            asked = asked[0]
+    if type(method) is CastMethod:
+        cast_method(method, <object>args[0], asked, count == 2, options)
+    else:
+        result = call_method(
+            <CallMethod>method, <object>args[0], asked, count == 2, options
+        )
     Py_INCREF(result)  # given to the caller
     return <PyObject *>result
+
+
+cdef tuple _tuple_of(PyObject **items, Py_ssize_t count):
+    return tuple([<object>items[i] for i in range(count)]) if count else ()
 
 
 cdef class Method:
@@ -188,6 +210,9 @@ cdef class Method:
     Taken from the class it is the client's function; taken from an instance, inside
     the server, it is the plain method.
     """
+
+    def __cinit__(self, *args, **kwargs):
+        self.entry = fastask_method_call
 
     def __init__(self, function):
         if not isinstance(function, FunctionType):
@@ -222,24 +247,22 @@ cdef class Method:
         Raises:
             TypeError: If the method does not take these arguments.
         """
-        self.check((None, *args), kwargs or None)
+        self.check(args, kwargs)
         return Request(self.name, args, kwargs or None)
 
     def __call__(self, dest, /, *args, **kwargs):
         """Replaced by `_called` when the module is imported."""
         raise SystemError("a method is called through its own slot")
 
-    cdef int check(self, tuple args, object kwargs) except -1:
-        """Raise where the method does not take `args[1:]` and `kwargs`.
+    cdef int check(self, tuple args, dict kwargs) except -1:
+        """Raise where the method does not take these arguments.
 
         Wrong arguments are the caller's mistake, and never end the server.
         """
-        if kwargs is None and self.least < PyTuple_GET_SIZE(args) <= self.most + 1:
-            return 0
         if self.signature is None:
             self.signature = inspect.signature(self.function)
         try:
-            self.signature.bind(*args, **(kwargs or {}))
+            self.signature.bind(None, *args, **(kwargs or {}))
         except TypeError as error:
             raise TypeError(f"{function_name(self.function)}: {error}") from None
         return 0
@@ -269,8 +292,14 @@ cdef class CastMethod(Method):
         return self.function.__doc__
 
 
+cdef Py_ssize_t _offset_of_entry(Method method):
+    return <char *>&method.entry - <char *><PyObject *>method
+
+
 for _kind in (CallMethod, CastMethod):
-    fastask_set_call(_kind, <void *>_called)
+    fastask_set_call(
+        _kind, <void *>_called, _offset_of_entry(Method.__new__(Method))
+    )
 
 
 def call(function=_missing, /, *, timeout=5.0):
@@ -371,14 +400,12 @@ cdef CallWait new_call(object dest, object request, object timeout, CallKind kin
     return wait
 
 
-cdef CallWait call_method(CallMethod method, tuple args, dict kwargs):
-    cdef bint single
-    cdef object asked = _without_dest(args, &single)
-    cdef CallWait wait = new_call(
-        <object>PyTuple_GET_ITEM(args, 0), asked, method.timeout, CALL
-    )
-    wait.single = single
+cdef CallWait call_method(
+    CallMethod method, object dest, object asked, bint single, dict kwargs
+):
+    cdef CallWait wait = new_call(dest, asked, method.timeout, CALL)
     wait.method = method
+    wait.single = single
     wait.kwargs = kwargs
     return wait
 
@@ -550,12 +577,15 @@ def cast_request(dest, request):
     _cast(dest, message)
 
 
-cdef int cast_method(CastMethod method, tuple args, dict kwargs) except -1:
+cdef int cast_method(
+    Method method, object dest, object asked, bint single, dict kwargs
+) except -1:
     cdef GenCast message = GenCast.__new__(GenCast)
     message.method = method
-    message.asked = _without_dest(args, &message.single)
+    message.asked = asked
+    message.single = single
     message.kwargs = kwargs
-    return _cast(<object>PyTuple_GET_ITEM(args, 0), message)
+    return _cast(dest, message)
 
 
 cdef int _cast(object dest, GenCast message) except -1:

@@ -39,6 +39,7 @@ cdef extern from "Python.h":
         PYGEN_ERROR
         PYGEN_NEXT
     PySendResult PyIter_Send(object coroutine, object value, PyObject **out)
+    PyObject *_PyType_Lookup(object type, object name)
     object PyObject_Vectorcall(
         object function, PyObject **stack, Py_ssize_t count, PyObject *names
     )
@@ -318,8 +319,10 @@ cdef class Server(Wait):
 
     cdef Method _find(self, str name, GenCall call):
         """Return the method of what is served that clients may call so, or None."""
-        cdef object method = getattr(self.kind, name, None)
-        if type(method) is (CastMethod if call is None else CallMethod):
+        cdef PyObject *method = _PyType_Lookup(self.kind, name)  # without a descriptor
+        if method is NULL:
+            return None
+        if type(<object>method) is (CastMethod if call is None else CallMethod):
             return <Method>method
         return None
 

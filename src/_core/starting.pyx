@@ -10,7 +10,7 @@ from fastask._core.bond cimport LINK, MONITOR, PRIVATE, Bond, attach, detach
 from fastask._core.names cimport lookup, name_key, register_process
 from fastask._core.process cimport DEAD, FREE, Process
 from fastask._core.scheduler cimport Scheduler, current_process
-from fastask._core.signal cimport exit_by_call, exit_by_link
+from fastask._core.signal cimport exit_by_call, exit_by_link, kill_later
 from fastask._core.wait cimport Wait
 
 from fastask._core.errors import AlreadyStartedError, NameTakenError, StartError
@@ -30,8 +30,11 @@ cdef class Starting(Bond):
     """Ties a process that starts to its starter."""
 
     cdef int exited(self, Process dead, Process survivor, object reason) except -1:
-        if dead is self.target and self.state != STARTED:
-            return 0  # the starter gets an error, and no signal
+        if self.state != STARTED:
+            if dead is self.target:
+                return 0  # the starter gets an error, and no signal
+            if survivor.traps or reason is _NORMAL:
+                return kill_later(survivor)  # nobody would ever use it
         return exit_by_link(survivor, dead, reason)
 
     cdef int down(self, object reason) except -1:
@@ -137,6 +140,7 @@ cdef class StartWait(Wait):
     cdef int leave(self) except -1:
         cdef Starting starting = self.starting
         cdef Process me = self.process
+        cdef Process process
         cdef bint late = self.expired or (self.limited and self.limit == 0)
         if starting is not None:
             starting.waiting = None
@@ -146,7 +150,9 @@ cdef class StartWait(Wait):
                 elif me.fate == FREE and me.life != DEAD:
                     # The wait was cancelled: nobody will have a use for the process.
                     detach(starting)
-                    exit_by_call(starting.target, me, _SHUTDOWN)
+                    process = starting.target
+                    process.reported = True
+                    exit_by_call(process, me, _KILL if process.traps else _SHUTDOWN)
         return Wait.leave(self)
 
 

@@ -236,6 +236,7 @@ class GenServer:
         *args: Any,
         id: Hashable | None = None,
         name: Destination | None = None,
+        timeout: float | None = None,
         restart: Restart = "permanent",
         shutdown: Shutdown = 5.0,
         significant: bool = False,
@@ -246,6 +247,8 @@ class GenServer:
             args: Of `init`.
             id: Names the child under its supervisor; None means the class.
             name: See `start_link`.
+            timeout: See `start_link`. A supervisor does nothing else while a child
+                starts, so a child whose `init` may hang needs one.
             restart: See `ChildSpec`.
             shutdown: See `ChildSpec`.
             significant: See `ChildSpec`.
@@ -254,7 +257,11 @@ class GenServer:
         """
         return ChildSpec(
             id=cast_type(Hashable, cls) if id is None else id,
-            start=cls.start_link if name is None else _Named(cls.start_link, name),
+            start=(
+                cls.start_link
+                if name is None and timeout is None
+                else _Named(cls.start_link, name, timeout)
+            ),
             args=args,
             restart=restart,
             shutdown=shutdown,
@@ -378,18 +385,21 @@ for _verb in (GenServer.call, GenServer.stop, GenServer.start_link, GenServer.st
 
 
 class _Named:
-    """`start_link` with a name: what a child specification starts."""
+    """`start_link` with its options : what a child specification starts."""
 
-    def __init__(self, start: Any, name: Destination) -> None:
+    def __init__(
+        self, start: Any, name: Destination | None, timeout: float | None
+    ) -> None:
         self.start = start
         self.name = name
+        self.timeout = timeout
 
     @property
     def __self__(self) -> Any:
         return self.start.__self__
 
     def __call__(self, *args: Any) -> Any:
-        return self.start(*args, name=self.name)
+        return self.start(*args, name=self.name, timeout=self.timeout)
 
 
 def _checked(nodes: Iterable[str]) -> Sequence[str]:
