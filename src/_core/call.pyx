@@ -5,7 +5,7 @@ server's end, and the address of the reply, which goes straight to whoever waits
 """
 
 import inspect
-from reprlib import repr as short
+from reprlib import Repr
 from types import FunctionType, MethodType
 
 cimport cython
@@ -30,6 +30,11 @@ from fastask._core.reason import NOPROC, TIMEOUT
 cdef object _NOPROC = NOPROC
 cdef object _TIMEOUT = TIMEOUT
 cdef object _missing = object()
+
+# What a message shows of a request is enough to know it by, and no more.
+_SHORT = Repr()
+_SHORT.maxother = _SHORT.maxstring = 100
+cdef object short = _SHORT.repr
 
 
 # What lies in the mailbox of a server.

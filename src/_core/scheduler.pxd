@@ -52,6 +52,7 @@ cdef class Scheduler(Hub):
     cdef int _take_inbox(self) except -1
 
 
+cdef int silence(object coroutine) except -1
 cdef Scheduler scheduler_of(object loop)
 cdef Process current_process()
 cdef Process current_or_none()

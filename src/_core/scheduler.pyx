@@ -470,9 +470,7 @@ cdef class Scheduler(Hub):
             PyContext_Exit(context)
             self._enter(task)
             self.running = outer
-        if getattr(coroutine, "cr_frame", None) is not None:
-            if type(coroutine) is CoroutineType:
-                fastask_silence(coroutine)
+        silence(coroutine)
         self._finish(process, process.reason)
         if interrupt is not None:
             raise interrupt
@@ -649,6 +647,13 @@ cdef class Scheduler(Hub):
         if self.threads is not None:
             self.threads.close()
             self.threads = None
+
+
+cdef int silence(object coroutine) except -1:
+    """Keep a coroutine that swallowed its own close from running once more."""
+    if type(coroutine) is CoroutineType and coroutine.cr_frame is not None:
+        fastask_silence(coroutine)
+    return 0
 
 
 cdef bint _is_supervised(Process process) except -1:

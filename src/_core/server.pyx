@@ -25,6 +25,7 @@ from fastask._core.call cimport (
 from fastask._core.mailbox cimport Letter, take_out
 from fastask._core.message cimport Exited
 from fastask._core.process cimport FREE, UNWINDING, Process
+from fastask._core.scheduler cimport silence
 from fastask._core.signal cimport unpack
 from fastask._core.starting cimport Starting, StartWait, new_start
 from fastask._core.wait cimport FRESH, PARKED, Wait
@@ -116,7 +117,10 @@ cdef class Server(Wait):
         self._unlisten()
         self.inner = None
         if inner is not None:
-            inner.close()
+            try:
+                inner.close()
+            finally:
+                silence(inner)
 
     @property
     def cr_await(self):

@@ -186,6 +186,13 @@ class Service(Located, Generic[S]):
         self._starter = self_()
         return process
 
+    def _twin(self) -> Self:
+        """Return another one with the same options, that is not started."""
+        twin = type(self).__new__(type(self))
+        vars(twin).update(vars(self))
+        twin._process = twin._starter = None
+        return twin
+
     def _target(self) -> Process[None]:
         """Return the process, or raise that there is none."""
         process = self.process

@@ -216,12 +216,20 @@ def start_error(spec: ChildSpec, reason: Any) -> Exception:
     """Return what whoever asked for a child gets when it did not start."""
     if isinstance(reason, AlreadyStartedError):
         return reason
-    error = StartError(
-        f"child {spec.id!r} did not start: {reason!r}", reason=reason, child_id=spec.id
+    return start_error_of(spec.id, reason)
+
+
+def start_error_of(id: Hashable, reason: Any) -> StartError:
+    """Return the error of a child that did not start."""
+    return StartError(
+        f"child {id!r} did not start: {reason!r}", reason=reason, child_id=id
     )
-    if isinstance(reason, BaseException):
-        error.__cause__ = reason
-    return error
+
+
+def cause_of(reason: Any) -> BaseException | None:
+    """Return what the error of a start that failed for `reason` is raised from."""
+    is_cause = isinstance(reason, BaseException)
+    return reason if is_cause and not isinstance(reason, AlreadyStartedError) else None
 
 
 async def stop_process(process: Process[Any], id: Hashable, shutdown: Shutdown) -> None:

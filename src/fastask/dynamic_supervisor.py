@@ -27,6 +27,7 @@ from fastask._supervision import (
     Intensity,
     Retry,
     StartFailure,
+    cause_of,
     check_intensity,
     check_max_children,
     check_name,
@@ -234,7 +235,7 @@ class DynamicSupervisorServer(GenServer):
         try:
             await self.start_one(child)
         except StartFailure as failure:
-            raise start_error(spec, failure.reason) from None
+            raise start_error(spec, failure.reason) from cause_of(failure.reason)
         return child.process
 
     async def terminate_child(self, process: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from copy import copy
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -153,7 +152,7 @@ def _partition(
     child: Any, index: int, with_arguments: WithArguments | None
 ) -> ChildSpec:
     if isinstance(child, Service):
-        child = copy(child)  # each partition is a supervisor of its own
+        child = child._twin()  # each partition is a supervisor of its own
     spec = spec_of(child)
     args = spec.args
     if with_arguments is not None:

@@ -24,10 +24,12 @@ from fastask._supervision import (
     Intensity,
     Retry,
     StartFailure,
+    cause_of,
     check_intensity,
     check_name,
     count,
     start_error,
+    start_error_of,
     start_process,
     stop_process,
 )
@@ -203,7 +205,7 @@ class Supervisor(Service["SupervisorServer"]):
         except StartError as error:
             match error.reason:
                 case ("shutdown", ("failed_to_start_child", id, reason)):
-                    raise start_error_of(id, reason) from None
+                    raise start_error_of(id, reason) from cause_of(reason)
             raise
 
     # What is asked of one that runs.
@@ -293,16 +295,6 @@ class Supervisor(Service["SupervisorServer"]):
 def _check_word(option: str, value: object, words: tuple[str, ...]) -> None:
     if value not in words:
         raise ValueError(f"{option} must be one of {', '.join(words)}, got {value!r}")
-
-
-def start_error_of(id: Hashable, reason: Any) -> StartError:
-    """Return the error of a supervisor whose child did not start."""
-    error = StartError(
-        f"child {id!r} did not start: {reason!r}", reason=reason, child_id=id
-    )
-    if isinstance(reason, BaseException):
-        error.__cause__ = reason
-    return error
 
 
 def service_spec(
@@ -419,7 +411,7 @@ class SupervisorServer(GenServer):
         try:
             return await self.add(spec)
         except StartFailure as failure:
-            raise start_error(spec, failure.reason) from None
+            raise start_error(spec, failure.reason) from cause_of(failure.reason)
 
     async def terminate_child(self, id: Hashable) -> None:
         """Stop a child."""
@@ -435,7 +427,7 @@ class SupervisorServer(GenServer):
         try:
             await self.start_one(child)
         except StartFailure as failure:
-            raise start_error(child.spec, failure.reason) from None
+            raise start_error(child.spec, failure.reason) from cause_of(failure.reason)
         return child.process
 
     async def delete_child(self, id: Hashable) -> None:
