@@ -22,6 +22,7 @@ from fastask._core.reason import NOPROC, NORMAL, SHUTDOWN, is_expected, normalis
 from fastask._core.receive import receive, receive_even_in_exit
 from fastask._core.server import served_by, start_server
 from fastask._core.verb import demonitor, exit, monitor, self_, trap_exit, untie
+from fastask.child_spec import ChildSpec, Restart, Shutdown, StartWith
 
 S = TypeVar("S")
 
@@ -76,6 +77,51 @@ class Service(Located, Generic[S]):
         service = cls.__new__(cls)
         service._dest = name if node is None else Address(name, node)
         return service
+
+    @classmethod
+    def child_spec(
+        cls,
+        *args: Any,
+        id: Hashable | None = None,
+        restart: Restart = "permanent",
+        shutdown: Shutdown = None,
+        significant: bool = False,
+        **options: Any,
+    ) -> ChildSpec:
+        """Return how a supervisor starts one of these.
+
+        Args:
+            args: Of the class.
+            id: Names the child; None means the name among the options, else the class.
+            restart: See `ChildSpec`.
+            shutdown: See `ChildSpec`; no limit by default, as it has children to stop.
+            significant: See `ChildSpec`.
+            options: Of the class.
+
+        Elixir: `Supervisor.child_spec/2`.
+        """
+        if id is None:
+            id = options.get("name")
+        return ChildSpec(
+            id=cast(Hashable, cls) if id is None else id,
+            start=StartWith(cls.start_link, options) if options else cls.start_link,
+            args=args,
+            restart=restart,
+            shutdown=shutdown,
+            type="supervisor",
+            significant=significant,
+        )
+
+    def _child_spec(self) -> ChildSpec:
+        """Return how a supervisor starts this one."""
+        if self._dest is not None:
+            raise TypeError(f"a child must not be a reference, got {self!r}")
+        return ChildSpec(
+            id=cast(Hashable, type(self)) if self.name is None else self.name,
+            start=self._start,
+            shutdown=None,
+            type="supervisor",
+        )
 
     @property
     def process(self) -> Process[None] | None:

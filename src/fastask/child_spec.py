@@ -73,6 +73,21 @@ class ChildSpec:
             )
 
 
+class StartWith:
+    """A start with its options: what a child specification starts."""
+
+    def __init__(self, start: Any, options: dict[str, Any]) -> None:
+        self.start = start
+        self.options = options
+
+    @property
+    def __self__(self) -> Any:
+        return self.start.__self__
+
+    def __call__(self, *args: Any) -> Any:
+        return self.start(*args, **self.options)
+
+
 def _check_word(field: str, value: object, words: tuple[str, ...]) -> None:
     if value not in words:
         raise ValueError(f"{field} must be one of {', '.join(words)}, got {value!r}")

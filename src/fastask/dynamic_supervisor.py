@@ -37,9 +37,9 @@ from fastask._supervision import (
     stop_process,
     stop_processes,
 )
-from fastask.child_spec import ChildSpec, Restart, Shutdown
+from fastask.child_spec import ChildSpec
 from fastask.gen_server import GenServer
-from fastask.supervisor import instance_spec, service_spec, spec_of
+from fastask.supervisor import spec_of
 
 __all__ = ["DynamicSupervisor"]
 
@@ -106,22 +106,6 @@ class DynamicSupervisor(Service["DynamicSupervisorServer"]):
         self.max_seconds = max_seconds
         self.extra_arguments = tuple(extra_arguments)
         self.name = name
-
-    @classmethod
-    def child_spec(
-        cls,
-        *args: Any,
-        id: Hashable | None = None,
-        restart: Restart = "permanent",
-        shutdown: Shutdown = None,
-        significant: bool = False,
-        **options: Any,
-    ) -> ChildSpec:
-        """Return how a supervisor starts one of these; see `Supervisor.child_spec`."""
-        return service_spec(cls, args, options, id, restart, shutdown, significant)
-
-    def _child_spec(self) -> ChildSpec:
-        return instance_spec(self)
 
     async def start_child(self, child: Any) -> Process[Any] | None:
         """Start a child.

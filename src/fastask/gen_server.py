@@ -34,7 +34,7 @@ from fastask._core.process import Process
 from fastask._core.reason import NORMAL, normalise
 from fastask._core.server import start_server
 from fastask._core.verb import self_
-from fastask.child_spec import ChildSpec, Restart, Shutdown
+from fastask.child_spec import ChildSpec, Restart, Shutdown, StartWith
 from fastask.node import Address
 
 __all__ = [
@@ -260,7 +260,7 @@ class GenServer:
             start=(
                 cls.start_link
                 if name is None and timeout is None
-                else _Named(cls.start_link, name, timeout)
+                else StartWith(cls.start_link, {"name": name, "timeout": timeout})
             ),
             args=args,
             restart=restart,
@@ -382,24 +382,6 @@ class GenServer:
 for _verb in (GenServer.call, GenServer.stop, GenServer.start_link, GenServer.start):
     # What they return is awaited in the process whose function they are.
     getattr(_verb, "__func__", _verb).__dict__["__fastask_wait__"] = True
-
-
-class _Named:
-    """`start_link` with its options : what a child specification starts."""
-
-    def __init__(
-        self, start: Any, name: Destination | None, timeout: float | None
-    ) -> None:
-        self.start = start
-        self.name = name
-        self.timeout = timeout
-
-    @property
-    def __self__(self) -> Any:
-        return self.start.__self__
-
-    def __call__(self, *args: Any) -> Any:
-        return self.start(*args, name=self.name, timeout=self.timeout)
 
 
 def _checked(nodes: Iterable[str]) -> Sequence[str]:

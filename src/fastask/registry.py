@@ -34,9 +34,7 @@ from fastask._core.verb import (
 )
 from fastask._service import Service
 from fastask._supervision import check_name
-from fastask.child_spec import ChildSpec, Restart, Shutdown
 from fastask.gen_server import GenServer
-from fastask.supervisor import instance_spec, service_spec
 
 __all__ = ["Registry"]
 
@@ -115,22 +113,6 @@ class Registry(Service["RegistryServer"]):
         self.name = name
         self.listeners = tuple(listeners)
         self.initial_meta = dict(meta or {})
-
-    @classmethod
-    def child_spec(
-        cls,
-        *args: Any,
-        id: Hashable | None = None,
-        restart: Restart = "permanent",
-        shutdown: Shutdown = None,
-        significant: bool = False,
-        **options: Any,
-    ) -> ChildSpec:
-        """Return how a supervisor starts one of these; see `Supervisor.child_spec`."""
-        return service_spec(cls, args, options, id, restart, shutdown, significant)
-
-    def _child_spec(self) -> ChildSpec:
-        return instance_spec(self)
 
     # Registering.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Hashable, Iterable
-from typing import Any, ClassVar, Literal, cast, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from fastask._core.answer import Stop
 from fastask._core.call import GenCall
@@ -33,7 +33,7 @@ from fastask._supervision import (
     start_process,
     stop_process,
 )
-from fastask.child_spec import ChildSpec, Restart, Shutdown
+from fastask.child_spec import ChildSpec
 from fastask.gen_server import GenServer
 
 __all__ = ["ChildCount", "ChildInfo", "Supervisor"]
@@ -172,33 +172,6 @@ class Supervisor(Service["SupervisorServer"]):
             )
         return spec
 
-    @classmethod
-    def child_spec(
-        cls,
-        *args: Any,
-        id: Hashable | None = None,
-        restart: Restart = "permanent",
-        shutdown: Shutdown = None,
-        significant: bool = False,
-        **options: Any,
-    ) -> ChildSpec:
-        """Return how another supervisor starts one of these.
-
-        Args:
-            args: Of the class.
-            id: Names the child; None means the name among the options, else the class.
-            restart: See `ChildSpec`.
-            shutdown: See `ChildSpec`; no limit by default, as it has children to stop.
-            significant: See `ChildSpec`.
-            options: Of the class.
-
-        Elixir: `Supervisor.child_spec/2`.
-        """
-        return service_spec(cls, args, options, id, restart, shutdown, significant)
-
-    def _child_spec(self) -> ChildSpec:
-        return instance_spec(self)
-
     async def _start(self) -> Process[None]:
         try:
             return await super()._start()
@@ -295,56 +268,6 @@ class Supervisor(Service["SupervisorServer"]):
 def _check_word(option: str, value: object, words: tuple[str, ...]) -> None:
     if value not in words:
         raise ValueError(f"{option} must be one of {', '.join(words)}, got {value!r}")
-
-
-def service_spec(
-    cls: type[Service[Any]],
-    args: tuple[Any, ...],
-    options: dict[str, Any],
-    id: Hashable | None,
-    restart: Restart,
-    shutdown: Shutdown,
-    significant: bool,
-) -> ChildSpec:
-    """Return the specification of a supervisor, or a registry, of a class."""
-    if id is None:
-        id = options.get("name")
-    return ChildSpec(
-        id=cast(Hashable, cls) if id is None else id,
-        start=_With(cls.start_link, options) if options else cls.start_link,
-        args=args,
-        restart=restart,
-        shutdown=shutdown,
-        type="supervisor",
-        significant=significant,
-    )
-
-
-def instance_spec(service: Service[Any]) -> ChildSpec:
-    """Return the specification of a supervisor, or a registry, that is not started."""
-    if service._dest is not None:
-        raise TypeError(f"a child must not be a reference, got {service!r}")
-    return ChildSpec(
-        id=cast(Hashable, type(service)) if service.name is None else service.name,
-        start=service._start,
-        shutdown=None,
-        type="supervisor",
-    )
-
-
-class _With:
-    """A start with its options."""
-
-    def __init__(self, start: Any, options: dict[str, Any]) -> None:
-        self.start = start
-        self.options = options
-
-    @property
-    def __self__(self) -> Any:
-        return self.start.__self__
-
-    def __call__(self, *args: Any) -> Any:
-        return self.start(*args, **self.options)
 
 
 class SupervisorServer(GenServer):

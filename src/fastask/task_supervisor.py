@@ -26,9 +26,7 @@ from fastask._supervision import (
     check_name,
     stop_processes,
 )
-from fastask.child_spec import ChildSpec, Restart, Shutdown
 from fastask.gen_server import GenServer
-from fastask.supervisor import instance_spec, service_spec
 
 __all__ = ["TaskSupervisor"]
 
@@ -88,22 +86,6 @@ class TaskSupervisor(Supervising, Service["TaskSupervisorServer"]):
         self.max_children = max_children
         self.max_restarts = max_restarts
         self.max_seconds = max_seconds
-
-    @classmethod
-    def child_spec(
-        cls,
-        *args: Any,
-        id: Hashable | None = None,
-        restart: Restart = "permanent",
-        shutdown: Shutdown = None,
-        significant: bool = False,
-        **options: Any,
-    ) -> ChildSpec:
-        """Return how a supervisor starts one of these; see `Supervisor.child_spec`."""
-        return service_spec(cls, args, options, id, restart, shutdown, significant)
-
-    def _child_spec(self) -> ChildSpec:
-        return instance_spec(self)
 
     def _resolve(self) -> Children:
         table = self._served().table
