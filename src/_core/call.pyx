@@ -174,7 +174,6 @@ cdef PyObject *_called(
 ) except NULL:
     """A client calls a method: `args` are the destination and the arguments."""
     cdef Method method = <Method>self
-    cdef tuple given = None
     cdef dict options = None
     cdef object result = None
     cdef object asked
