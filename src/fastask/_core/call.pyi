@@ -1,6 +1,7 @@
 from collections.abc import Callable, Coroutine, Hashable
 from typing import (
     Any,
+    ClassVar,
     Concatenate,
     Generic,
     ParamSpec,
@@ -79,6 +80,7 @@ class Method(Generic[_P, _R_co, _M_co]):
 
 @final
 class CallMethod(Method[_P, _R_co, _M_co]):
+    __fastask_wait__: ClassVar[bool]
     def __init__(
         self, function: Callable[..., Any], timeout: float | None = 5.0
     ) -> None: ...
