@@ -621,9 +621,13 @@ def start_server(kind, args, name, timeout, links, supervises=False, shown=None)
     return wait
 
 
+def is_server(process):
+    """Tell whether a process serves, or will when it has started."""
+    return isinstance(process, Process) and type((<Process>process).body) is Server
+
+
 def served_by(process):
-    """Return what a process serves, or None when it is no server, or dead."""
-    if isinstance(process, Process):
-        if type((<Process>process).body) is Server:
-            return (<Server>(<Process>process).body).served
+    """Return what a process serves, or None when it is no server, starts, or is dead."""
+    if is_server(process):
+        return (<Server>(<Process>process).body).served
     return None

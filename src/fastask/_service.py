@@ -20,7 +20,7 @@ from fastask._core.names import Address, Located, whereis
 from fastask._core.process import Process
 from fastask._core.reason import NOPROC, NORMAL, SHUTDOWN, is_expected, normalise
 from fastask._core.receive import receive, receive_even_in_exit
-from fastask._core.server import served_by, start_server
+from fastask._core.server import is_server, served_by, start_server
 from fastask._core.verb import demonitor, exit, monitor, self_, trap_exit, untie
 from fastask.child_spec import ChildSpec, Restart, Shutdown, StartWith
 
@@ -259,7 +259,8 @@ class Service(Located, Generic[S]):
     def _checked_served(self, process: Process[None]) -> Any:
         """Return what a process serves, or None while it starts."""
         served = served_by(process)
-        if served is not None and not isinstance(served, self._server):
+        is_other = served is not None and not isinstance(served, self._server)
+        if is_other or not is_server(process):
             raise TypeError(
                 f"{process!r} must be a {type(self).__qualname__}, and it is not"
             )
