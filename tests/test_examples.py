@@ -70,8 +70,11 @@ def readme_examples() -> Iterator[Example]:
 
 def documented() -> Iterator[tuple[str, object]]:
     """List the public functions and classes, and what these define."""
-    for name in fastask.__all__:
-        item = getattr(fastask, name)
+    public = {name: getattr(fastask, name) for name in fastask.__all__}
+    public |= {
+        f"sys.{name}": getattr(fastask.sys, name) for name in fastask.sys.__all__
+    }
+    for name, item in public.items():
         if inspect.isclass(item) or inspect.isroutine(item):
             yield name, item
         if inspect.isclass(item):

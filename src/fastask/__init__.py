@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastask import sys
+from fastask import sys as sys  # not in __all__: a star import must not hide Python's
 from fastask.agent import (
     Agent,
 )
@@ -238,7 +238,6 @@ __all__ = [
     "start",
     "start_link",
     "start_timer",
-    "sys",
     "trap_exit",
     "unalias",
     "unlink",
