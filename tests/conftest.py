@@ -39,6 +39,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("loop_factory", LOOPS.values(), ids=LOOPS.keys())
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Take the tests themselves out of the collections that follow each of them."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run an async test as a root process and check that nothing outlives it."""
