@@ -3,7 +3,7 @@
 - What a supervised start costs beside an unsupervised one: rounds of both in turn, the
   median of their ratios.
 - What a child costs of a thousand, and of a hundred thousand that are alive at once:
-  supervised and not, with the cyclic garbage collector on and off.
+  supervised, not, and by hand in asyncio; with the garbage collector on and off.
 - What a restart of a child that crashes costs.
 - What an idle server weighs (Linux only: the size is read from /proc).
 """
@@ -11,18 +11,20 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import functools
 import gc
 import json
 import logging
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
 from time import perf_counter_ns
 
 import fastask
 from bench.memory import _resident
-from bench.pair import given, run_fastask
+from bench.pair import given, run_asyncio, run_fastask
 from bench.workloads.spawn import spawn_await, work
 from bench.workloads.supervised import supervised
 
@@ -62,7 +64,28 @@ async def children(is_supervised: bool, n: int) -> int:
         return perf_counter_ns() - start
 
 
-def a_child(is_supervised: bool, collects: bool, n: int) -> float:
+async def children_asyncio(n: int) -> int:
+    """Keep `n` tasks in a set until they are done, let all wait, end all."""
+    loop = asyncio.get_running_loop()
+    alive = set[asyncio.Task[None]]()
+
+    async def wait(future: asyncio.Future[None]) -> None:
+        await future
+
+    start = perf_counter_ns()
+    futures = [loop.create_future() for _ in range(n)]
+    for future in futures:
+        task = asyncio.create_task(wait(future))
+        alive.add(task)
+        task.add_done_callback(alive.discard)
+    await asyncio.sleep(0)
+    for future in futures:
+        future.set_result(None)
+    await asyncio.wait(alive)
+    return perf_counter_ns() - start
+
+
+def a_child(run: Callable[[int], int], collects: bool, n: int) -> float:
     """Return what one of `n` tasks costs, in nanoseconds: the median of five runs."""
     spent = []
     for _ in range(5):
@@ -70,10 +93,26 @@ def a_child(is_supervised: bool, collects: bool, n: int) -> float:
         if not collects:
             gc.disable()
         try:
-            spent.append(run_fastask(given(children, is_supervised), n) / n)
+            spent.append(run(n) / n)
         finally:
             gc.enable()
     return median(spent)
+
+
+def print_children() -> None:
+    """Print what a child costs with few and with many of them alive."""
+    kinds: list[Callable[[int], int]] = [
+        functools.partial(run_fastask, given(children, True)),
+        functools.partial(run_fastask, given(children, False)),
+        functools.partial(run_asyncio, children_asyncio),
+    ]
+    print("| alive at once | collector | a child, ns | unsupervised | a set, asyncio |")
+    print("|---:|---|---:|---:|---:|")
+    for collects in (True, False):
+        for count in COUNTS:
+            figures = [f"{a_child(run, collects, count):,.0f}" for run in kinds]
+            state = "on" if collects else "off"
+            print(f"| {count:,} | {state} | {' | '.join(figures)} |")
 
 
 class Crashing(fastask.GenServer):
@@ -147,15 +186,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     print(f"| an idle server, bytes | {weigh_servers(SERVERS):,.0f} |")
     print()
-    print(
-        "| alive at once | a child, ns | unsupervised | the two without the collector |"
-    )
-    print("|---:|---:|---:|---:|")
-    for count in COUNTS:
-        on = [a_child(is_supervised, True, count) for is_supervised in (True, False)]
-        off = [a_child(is_supervised, False, count) for is_supervised in (True, False)]
-        figures = f"{on[0]:,.0f} | {on[1]:,.0f} | {off[0]:,.0f}, {off[1]:,.0f}"
-        print(f"| {count:,} | {figures} |")
+    print_children()
     return 0
 
 

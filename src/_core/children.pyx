@@ -18,6 +18,9 @@ from fastask._core.start cimport caller_for, discard, start_process
 from fastask._core.errors import MaxChildrenError, NoProcessError
 from fastask._core.reason import NORMAL
 
+cdef extern from "Python.h":
+    void PyObject_GC_UnTrack(object tracked)
+
 cdef object _NORMAL = NORMAL
 cdef dict _RESTARTS = {
     "temporary": TEMPORARY, "transient": TRANSIENT, "permanent": PERMANENT,
@@ -87,6 +90,9 @@ cdef class Children:
         child.table = self
         child.shutdown = shutdown
         attach(child)
+        # The lists of bonds are not seen by the cyclic collector, so it could free none
+        # of them: with many children alive it is spared to look (I2, I18).
+        PyObject_GC_UnTrack(child)
         self.count += 1
         return child
 

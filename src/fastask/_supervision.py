@@ -189,10 +189,13 @@ async def start_process(
         return None
     if not isinstance(process, Process):
         raise StartFailure(("bad_return_value", started))
-    if process.alive:
-        link(process)
-    else:
+    if not process.alive:
         _tell_of_end(process)
+        return process
+    try:
+        link(process)
+    except ValueError as error:  # it is of another event loop
+        raise StartFailure(error) from error
     return process
 
 
