@@ -1,8 +1,8 @@
 """Once a day, look for users who are not verified, and send each a message.
 
 A server that only waits and works needs no state and no messages: it is a function
-under `Every`, or under `Cron` where the time on the clock matters. The supervisor starts
-it again when it fails, and then it runs at once, as at the beginning.
+under `Every`, or under `Cron` where the time on the clock matters. The supervisor
+starts it again when it fails, and then it runs at once, as at the beginning.
 
     python -m fastask run examples.daily_checker:tree
 
