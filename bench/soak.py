@@ -32,7 +32,7 @@ MINUTE = 60.0
 GROWTH = 0.02
 """How much the median of the resident size may grow from the second third on."""
 
-SAMPLES = 60
+SAMPLES = 30
 """Rounds from which on growth is told from warming up."""
 
 

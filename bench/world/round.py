@@ -1,4 +1,4 @@
-"""One round: a world begins, its actors act, it comes to rest, the laws are looked at."""
+"""One round: a world begins, its actors act, it comes to rest, the laws are judges."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bench.world.laws import AT_REST, AT_THE_END
 from bench.world.services import Services
 from fastask import Down, Process, Ref
 
-ALIVE = 30
-ACTORS = 90
+ALIVE = 80
+ACTORS = 240
 PATIENCE = 60.0
 
 

@@ -7,8 +7,16 @@ from typing import Any
 
 import fastask
 from bench.world.actor import Actor
+from bench.world.book import Book
 from bench.world.services import Echo
 from fastask import KILL, Agent, CallError, GenServer
+
+
+class Own(Echo):
+    """A server without a link: it lives on if its starter is killed."""
+
+    def init(self, book: Book) -> None:
+        book.loose.append(book.began(fastask.self_()))
 
 
 def _destination(actor: Actor) -> Any:
@@ -99,10 +107,8 @@ async def suspend(actor: Actor) -> None:
 async def own_server(actor: Actor) -> None:
     """Start a server, call it, stop it."""
     promise = actor.promise("call of an own server")
-    server = await Echo.start()
+    server = await Own.start(actor.book)
     assert server is not None
-    actor.book.began(server)
-    actor.book.loose.append(server)
     actor.expect(await Echo.say(server, "own") == "own", "own server")
     await GenServer.stop(server)
     promise.outcomes += 1

@@ -88,7 +88,7 @@ async def stream_in_time(actor: Actor) -> None:
     """Kill what takes too long; the others come as they would."""
     promise = actor.promise("stream with a limit")
     outcomes = fastask.async_stream(
-        range(10), hanging, max_concurrency=10, timeout=0.05, on_timeout="kill_task"
+        range(10), hanging, max_concurrency=10, timeout=0.01, on_timeout="kill_task"
     )
     found = [outcome async for outcome in outcomes]
     promise.outcomes += 1
