@@ -12,6 +12,8 @@ from bench.world.book import Book, Parcel, Promise, signal_number
 from bench.world.services import Boom, Services
 from fastask import Down, Exited, Process, Ref, Task
 
+Acts = dict[str, Callable[["Actor"], Awaitable[Any]]]
+
 ACTS = 60
 CRASH = 0.004
 
@@ -55,12 +57,13 @@ class Actor:
         self.monitors: list[Ref] = []
         self.friends: list[Process] = []
 
-    async def run(self, acts: dict[str, Callable[[Actor], Awaitable[Any]]]) -> None:
+    async def run(self, acts: Acts, rare: dict[str, float]) -> None:
         self.me = fastask.self_()
         names = list(acts)
+        weights = [rare.get(name, 1.0) for name in names]
         for _ in range(ACTS):
             self.take_all()
-            self.doing = self.random.choice(names)
+            self.doing = self.random.choices(names, weights)[0]
             self.book.operations[self.doing] += 1
             await acts[self.doing](self)
             if self.random.random() < CRASH:

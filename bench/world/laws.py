@@ -140,6 +140,13 @@ def a_group_comes_back_together(book: Book) -> None:
         book.sums[f"children: starts, {strategy}"] += sum(len(c.starts) for c in group)
 
 
+def a_supervisor_comes_back_with_its_children(book: Book) -> None:
+    for name in ("nest", "nested"):
+        process = fastask.whereis(name)
+        if process is None or not process.alive:
+            book.fault("a supervisor comes back with its children", name, process)
+
+
 def a_name_is_free_when_its_process_is_dead(book: Book) -> None:
     for name, process in book.names.items():
         found = fastask.whereis(name)
@@ -159,6 +166,7 @@ AT_REST: tuple[Callable[[Book], None], ...] = (
     who_waits_gets_one_outcome,
     a_child_comes_back_as_its_type_says,
     a_group_comes_back_together,
+    a_supervisor_comes_back_with_its_children,
     a_name_is_free_when_its_process_is_dead,
 )
 

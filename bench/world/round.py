@@ -6,7 +6,7 @@ import asyncio
 import random
 
 import fastask
-from bench.world.actions import ACTS
+from bench.world.actions import ACTS, RARE
 from bench.world.actions.timer import DELAY
 from bench.world.actor import Actor, Quiet, Sync, World
 from bench.world.book import Book, reason_of, word_of
@@ -30,7 +30,6 @@ class Round:
         self.actors: dict[Process, Actor] = {}
         self.active = set[Process]()
         self.refs: dict[Ref, Process] = {}
-        self.most = 0
 
     async def live(self) -> Book:
         """Let the world live and end; return its book."""
@@ -62,12 +61,11 @@ class Round:
                     self.ended(ref, process)
                     if len(self.actors) < ACTORS:
                         self.start()
-            self.most = max(self.most, len(self.active))
 
     def start(self) -> None:
         traps = self.random.random() < 0.4
         actor = Actor(self.world, len(self.actors), traps)
-        process, ref = fastask.spawn_monitor(actor.run, ACTS, trap_exit=traps)
+        process, ref = fastask.spawn_monitor(actor.run, ACTS, RARE, trap_exit=traps)
         self.book.began(process, traps)
         self.refs[ref] = process
         self.actors[process] = actor

@@ -114,6 +114,7 @@ class Services:
                     "agent", functools.partial(Agent.start_link, int, name="sum")
                 ),
                 Every(EVERY_SECONDS, tick, book.operations),
+                Supervisor([Echo.child_spec(name="nested")], name="nest", **ENDLESS),  # type: ignore[arg-type]
                 self.plain,
                 *self.groups,
             ],

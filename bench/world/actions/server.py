@@ -56,20 +56,18 @@ async def call_elsewhere(actor: Actor) -> None:
 
 
 async def call_too_late(actor: Actor) -> None:
-    if actor.chance(0.1):
-        dest = _destination(actor)
-        await _ask(actor, "too late", lambda word: Echo.say_too_late(dest, word))
+    dest = _destination(actor)
+    await _ask(actor, "too late", lambda word: Echo.say_too_late(dest, word))
 
 
 async def call_crash(actor: Actor) -> None:
-    if actor.chance(0.1):
-        await _ask(actor, "crash", lambda word: Echo.crash("echo", word))
+    await _ask(actor, "crash", lambda word: Echo.crash("echo", word))
 
 
 async def kill_server(actor: Actor) -> None:
     """Kill a server, or the agent; the supervisor starts it again."""
     name = actor.random.choice(["echo", "sum"])
-    if actor.chance(0.2) and (process := fastask.whereis(name)) is not None:
+    if (process := fastask.whereis(name)) is not None:
         fastask.exit(process, KILL)
         actor.expect(fastask.whereis(name) is None, "a dead server has no name")
 
@@ -94,7 +92,7 @@ async def suspend(actor: Actor) -> None:
     """Hold a server and let it go on, or find it dead."""
     promise = actor.promise("call of sys")
     echo = fastask.whereis("echo")
-    if echo is not None and actor.chance(0.3):
+    if echo is not None:
         try:
             await fastask.sys.suspend(echo)
             await fastask.sys.get_state(echo)

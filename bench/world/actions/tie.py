@@ -94,23 +94,17 @@ async def spawn(actor: Actor) -> None:
 
 async def exit(actor: Actor) -> None:
     """Send an exit signal to an actor, now and then to oneself."""
-    if actor.chance(0.7):  # not too often, so that some grow old
-        return
     to = actor.other()
-    if actor.chance(0.2):
-        return _kill(actor)
     number = len(actor.book.signals)
     reason: object = ("signal", number)
     if actor.chance(0.5):
         reason = (SHUTDOWN, reason)
-    if to.alive:
-        actor.book.signals[number] = Signal(to, to in actor.book.trapping)
-    else:
-        actor.book.signals[number] = Signal(to, False)
+    traps = to.alive and to in actor.book.trapping
+    actor.book.signals[number] = Signal(to, traps)
     fastask.exit(to, reason)
 
 
-def _kill(actor: Actor) -> None:
+async def kill(actor: Actor) -> None:
     to = actor.other()
     fastask.exit(to, KILL)
     actor.expect(not to.alive, "a kill ends at once", to)
@@ -125,4 +119,4 @@ async def exit_normally(actor: Actor) -> None:
         actor.expect(to.alive == alive, "NORMAL is ignored", to)
 
 
-ACTS = (monitor, demonitor, link, unlink, spawn, exit, exit_normally)
+ACTS = (monitor, demonitor, link, unlink, spawn, exit, kill, exit_normally)
