@@ -1,0 +1,566 @@
+# The scenarios on the BEAM.
+#
+#     elixir run.exs SCENARIOS TRANSCRIPTS
+#
+# SCENARIOS holds an Elixir term, TRANSCRIPTS becomes JSON. `record.py` writes the one
+# and reads the other; README.md tells what the steps mean.
+
+defmodule World do
+  # What the processes of one scenario share: names and transcripts.
+  defstruct [:table, :bodies, :tasks, :name]
+
+  def new(bodies) do
+    table = :ets.new(:world, [:public, :ordered_set])
+    {:ok, tasks} = Task.Supervisor.start_link()
+    Process.unlink(tasks)
+    %World{table: table, bodies: bodies, tasks: tasks, name: "main"}
+  end
+
+  def bind(world, name, term) do
+    :ets.insert(world.table, [{{:bound, name}, term}, {{:name, term}, name}])
+    term
+  end
+
+  def put(world, key, term), do: :ets.insert(world.table, {{:put, key}, term})
+  def get(world, key), do: :ets.lookup_element(world.table, {:put, key}, 2)
+  def count(world, key), do: :ets.update_counter(world.table, {:count, key}, 1, {nil, 0})
+
+  def lookup(_, "self"), do: self()
+  def lookup(world, name), do: :ets.lookup_element(world.table, {:bound, name}, 2)
+
+  def processes(world) do
+    for [pid] <- :ets.match(world.table, {{:name, :"$1"}, :_}), is_pid(pid), do: pid
+  end
+
+  def log(world, event, who \\ nil) do
+    key = {:log, :erlang.unique_integer([:monotonic])}
+    :ets.insert(world.table, {key, who || world.name, normal(world, event)})
+  end
+
+  def transcript(world) do
+    :ets.match(world.table, {{:log, :"$1"}, :"$2", :"$3"})
+    |> Enum.group_by(fn [_, who, _] -> who end, fn [_, _, event] -> event end)
+  end
+
+  # What a scenario writes, as a term.
+  def term(world, "@" <> name), do: lookup(world, name)
+  def term(world, "#" <> _ = name), do: lookup(world, name)
+  def term(_, text) when is_binary(text), do: String.to_atom(text)
+  def term(world, list) when is_list(list), do: list |> terms(world) |> List.to_tuple()
+  def term(_, other), do: other
+
+  defp terms(list, world), do: Enum.map(list, &term(world, &1))
+
+  # A term, as the transcripts write it.
+  def normal(world, {:DOWN, ref, :process, object, reason}),
+    do: ["DOWN" | normal(world, [ref, object, reason])]
+
+  def normal(_, {name, node}) when node == node(), do: Atom.to_string(name)
+  def normal(_, {%{__exception__: true} = error, stack}) when is_list(stack), do: error(error)
+  def normal(_, %{__exception__: true} = error), do: error(error)
+  def normal(world, {reason, {Task, _, _}}), do: normal(world, reason)
+  def normal(world, {reason, {Task.Supervised, _, _}}), do: normal(world, reason)
+  def normal(world, {reason, {GenServer, _, _}}), do: normal(world, reason)
+  def normal(world, tuple) when is_tuple(tuple), do: normal(world, Tuple.to_list(tuple))
+  def normal(world, list) when is_list(list), do: Enum.map(list, &normal(world, &1))
+  def normal(world, pid) when is_pid(pid), do: "<#{name_of(world, pid)}>"
+  def normal(world, ref) when is_reference(ref), do: name_of(world, ref)
+  def normal(_, other) when other in [nil, true, false], do: other
+  def normal(_, :undefined), do: nil
+  def normal(_, atom) when is_atom(atom), do: Atom.to_string(atom)
+  def normal(_, other), do: other
+
+  defp error(error), do: ["error", Exception.message(error)]
+
+  defp name_of(world, term) do
+    case :ets.lookup(world.table, {:name, term}) do
+      [{_, name}] -> name
+      [] -> "?"
+    end
+  end
+end
+
+defmodule Steps do
+  import World
+
+  # Run a body in the process that calls, under its name.
+  def run_as(world, name, body) do
+    world = %{world | name: name}
+    bind(world, name, self())
+    body(world, body)
+  end
+
+  def body(world, body) do
+    case run(Map.fetch!(world.bodies, body), world) do
+      {:return, value} -> value
+      _ -> nil
+    end
+  end
+
+  defp run([], _), do: nil
+
+  defp run([step | rest], world) do
+    case step(step, world) do
+      {:return, _} = value -> value
+      _ -> run(rest, world)
+    end
+  end
+
+  defp child(world, name, body), do: fn -> run_as(world, name, body) end
+
+  # What a verb answers is logged; so is that it refused.
+  defp answer(world, verb, fun) do
+    value =
+      try do
+        fun.()
+      rescue
+        _ in [ArgumentError, ErlangError, FunctionClauseError] -> :refused
+      end
+
+    log(world, [verb, value])
+  end
+
+  defp outcome(fun) do
+    {:ok, fun.()}
+  catch
+    :exit, reason -> {:exit, reason}
+  end
+
+  defp limit("infinity"), do: :infinity
+  defp limit("brutal_kill"), do: :brutal_kill
+  defp limit(ms), do: ms
+
+  # Control.
+  defp step(["return", value], world), do: {:return, term(world, value)}
+  defp step(["log", value], world), do: log(world, ["log", term(world, value)])
+  defp step(["note", value], world), do: log(world, term(world, value), "*")
+  defp step(["sleep", ms], _), do: Process.sleep(ms)
+  defp step(["exit", reason], world), do: exit(term(world, reason))
+  defp step(["raise", message], _), do: raise(message)
+  defp step(["call", body], world), do: run(world.bodies[body], world)
+
+  defp step(["repeat", n, body], world),
+    do: Enum.each(1..n, fn _ -> run(world.bodies[body], world) end)
+
+  defp step(["catch", body], world) do
+    run(world.bodies[body], world)
+  rescue
+    error -> log(world, ["caught", error])
+  catch
+    :exit, reason -> log(world, ["caught", {"exit", reason}])
+  end
+
+  defp step(["ensure", body, cleanup], world) do
+    run(world.bodies[body], world)
+  after
+    run(world.bodies[cleanup], world)
+  end
+
+  # Processes.
+  defp step(["spawn", name, body], world),
+    do: bind(world, name, spawn(child(world, name, body)))
+
+  defp step(["spawn_link", name, body], world),
+    do: bind(world, name, spawn_link(child(world, name, body)))
+
+  defp step(["spawn_monitor", name, body, ref], world) do
+    {pid, monitor} = spawn_monitor(child(world, name, body))
+    bind(world, name, pid)
+    bind(world, ref, monitor)
+  end
+
+  defp step(["signal", name, reason], world),
+    do: Process.exit(lookup(world, name), term(world, reason))
+
+  defp step(["trap_exit", flag], world),
+    do: answer(world, "trap_exit", fn -> Process.flag(:trap_exit, flag) end)
+
+  defp step(["alive", name], world),
+    do: log(world, ["alive", name, Process.alive?(lookup(world, name))])
+
+  defp step(["link", name], world),
+    do: answer(world, "link", fn -> Process.link(lookup(world, name)) && :ok end)
+
+  defp step(["unlink", name], world), do: Process.unlink(lookup(world, name))
+
+  defp step(["monitor", name, ref], world),
+    do: bind(world, ref, Process.monitor(lookup(world, name)))
+
+  defp step(["monitor_name", name, ref], world),
+    do: bind(world, ref, Process.monitor(String.to_atom(name)))
+
+  defp step(["monitor_alias", name, ref, mode], world),
+    do: bind(world, ref, Process.monitor(lookup(world, name), alias: String.to_atom(mode)))
+
+  defp step(["demonitor", ref], world),
+    do: log(world, ["demonitor", Process.demonitor(lookup(world, ref), [:info])])
+
+  defp step(["demonitor_flush", ref], world),
+    do: log(world, ["demonitor", Process.demonitor(lookup(world, ref), [:flush, :info])])
+
+  defp step(["left"], world) do
+    info = Process.info(self(), [:message_queue_len, :links, :monitors])
+    log(world, ["left", info[:message_queue_len], length(info[:links]), length(info[:monitors])])
+  end
+
+  defp step(["links"], world) do
+    {:links, links} = Process.info(self(), :links)
+    log(world, ["links", Enum.sort(normal(world, links))])
+  end
+
+  # Names.
+  defp step(["register", name, who], world) do
+    answer(world, "register", fn ->
+      Process.register(lookup(world, who), String.to_atom(name)) && :ok
+    end)
+  end
+
+  defp step(["unregister", name], world),
+    do: answer(world, "unregister", fn -> Process.unregister(String.to_atom(name)) && :ok end)
+
+  defp step(["whereis", name], world),
+    do: log(world, ["whereis", Process.whereis(String.to_atom(name))])
+
+  # Messages.
+  defp step(["send", name, message], world),
+    do: send(lookup(world, name), term(world, message))
+
+  defp step(["send_name", name, message], world) do
+    answer(world, "send_name", fn ->
+      send(String.to_atom(name), term(world, message)) && :ok
+    end)
+  end
+
+  defp step(["make_ref", name], world), do: bind(world, name, make_ref())
+
+  defp step(["alias", name, mode], world) do
+    mode = %{"explicit" => :explicit_unalias, "reply" => :reply}[mode]
+    bind(world, name, Process.alias([mode]))
+  end
+
+  defp step(["unalias", name], world),
+    do: log(world, ["unalias", Process.unalias(lookup(world, name))])
+
+  defp step(["receive"], world), do: step(["receive", %{}], world)
+
+  defp step(["receive", options], world) do
+    only = for m <- options["only"] || [], into: %{}, do: {term(world, m), true}
+    tags = for t <- options["tag"] || [], into: %{}, do: {String.to_atom(t), true}
+    refs = for r <- options["ref"] || [], into: %{}, do: {lookup(world, r), true}
+    any = only == %{} and tags == %{} and refs == %{}
+
+    message =
+      receive do
+        m when any -> m
+        m when is_map_key(only, m) -> m
+        m when is_tuple(m) and is_map_key(tags, elem(m, 0)) -> m
+        m when is_tuple(m) and is_map_key(refs, elem(m, 0)) -> m
+        m when is_tuple(m) and is_map_key(refs, elem(m, 1)) -> m
+      after
+        options["after"] || :infinity -> :nothing
+      end
+
+    log(world, ["receive", message])
+  end
+
+  defp step(["drain"], world), do: log(world, ["drain", drain()])
+
+  # Timers.
+  defp step(["send_after", timer, name, message, ms], world) do
+    ref = Process.send_after(lookup(world, name), term(world, message), ms)
+    put(world, timer, ref)
+  end
+
+  defp step(["send_after_name", timer, name, message, ms], world),
+    do: put(world, timer, Process.send_after(String.to_atom(name), term(world, message), ms))
+
+  defp step(["start_timer", timer, name, message, ms], world) do
+    ref = :erlang.start_timer(ms, lookup(world, name), term(world, message))
+    bind(world, "#" <> timer, ref)
+    put(world, timer, ref)
+  end
+
+  defp step(["cancel_timer", timer], world),
+    do: log(world, ["cancel_timer", Process.cancel_timer(get(world, timer)) != false])
+
+  defp step(["read_timer", timer], world),
+    do: log(world, ["read_timer", Process.read_timer(get(world, timer)) != false])
+
+  # Tasks.
+  defp step(["async", name, body], world),
+    do: task(world, name, Task.async(child(world, name, body)))
+
+  defp step(["async_nolink", name, body], world) do
+    task(world, name, Task.Supervisor.async_nolink(world.tasks, child(world, name, body)))
+  end
+
+  defp step(["completed", name, value], world),
+    do: task(world, name, Task.completed(term(world, value)))
+
+  defp step(["start", name, body], world) do
+    {:ok, pid} = Task.start(child(world, name, body))
+    bind(world, name, pid)
+  end
+
+  defp step(["start_link", name, body], world) do
+    {:ok, pid} = Task.start_link(child(world, name, body))
+    bind(world, name, pid)
+  end
+
+  defp step(["await", name, ms], world) do
+    answer(world, "await", fn -> outcome(fn -> Task.await(get(world, name), limit(ms)) end) end)
+  end
+
+  defp step(["await_through", name, ms], world) do
+    log(world, ["await_through", Task.await(get(world, name), limit(ms))])
+  end
+
+  defp step(["await_many", names, ms], world) do
+    answer(world, "await_many", fn ->
+      outcome(fn -> Task.await_many(tasks(world, names), limit(ms)) end)
+    end)
+  end
+
+  defp step(["yield", name, ms], world),
+    do: answer(world, "yield", fn -> Task.yield(get(world, name), limit(ms)) end)
+
+  defp step(["yield_many", names, ms], world) do
+    answer(world, "yield_many", fn ->
+      for {_, result} <- Task.yield_many(tasks(world, names), limit(ms)), do: result
+    end)
+  end
+
+  defp step(["shutdown", name, ms], world),
+    do: answer(world, "shutdown", fn -> Task.shutdown(get(world, name), limit(ms)) end)
+
+  defp step(["ignore", name], world),
+    do: answer(world, "ignore", fn -> Task.ignore(get(world, name)) end)
+
+  defp step(["find", names], world) do
+    message =
+      receive do
+        message -> message
+      end
+
+    answer(world, "find", fn ->
+      outcome(fn -> found(world, names, apply(Task, :find, [tasks(world, names), message])) end)
+    end)
+  end
+
+  # Streams.
+  defp step(["stream", items, options], world) do
+    answer(world, "stream", fn ->
+      outcome(fn -> consume(world, stream(world, items, options), options) && :end end)
+    end)
+  end
+
+  # Supervisors.
+  defp step(["supervisor", name, options], world) do
+    children = Enum.map(options["children"], &spec(world, &1))
+
+    flags =
+      [strategy: String.to_atom(options["strategy"] || "one_for_one")] ++
+        Enum.map(Map.take(options, ["max_restarts", "max_seconds"]), &flag/1) ++
+        Enum.map(Map.take(options, ["auto_shutdown"]), &flag/1)
+
+    answer(world, "supervisor", fn ->
+      started(world, name, Supervisor.start_link(children, flags))
+    end)
+  end
+
+  defp step(["start_child", name, child], world) do
+    managed(world, "start_child", fn ->
+      Supervisor.start_child(lookup(world, name), spec(world, child))
+    end)
+  end
+
+  defp step([verb, name, id], world)
+       when verb in ["terminate_child", "restart_child", "delete_child"] do
+    verb_atom = String.to_existing_atom(verb)
+    managed(world, verb, fn -> apply(Supervisor, verb_atom, [lookup(world, name), id]) end)
+  end
+
+  defp step(["which_children", name], world) do
+    answer(world, "which_children", fn ->
+      for {id, pid, _, _} <- Supervisor.which_children(lookup(world, name)), do: {id, pid}
+    end)
+  end
+
+  defp step(["count_children", name], world) do
+    answer(world, "count_children", fn ->
+      count = Supervisor.count_children(lookup(world, name))
+      {count.specs, count.active, count.supervisors, count.workers}
+    end)
+  end
+
+  defp step(["stop", name, reason], world) do
+    answer(world, "stop", fn ->
+      case outcome(fn -> Supervisor.stop(lookup(world, name), term(world, reason)) end) do
+        {:ok, :ok} -> :ok
+        other -> other
+      end
+    end)
+  end
+
+  defp drain do
+    receive do
+      message -> [message | drain()]
+    after
+      0 -> []
+    end
+  end
+
+  defp task(world, name, task) do
+    put(world, name, task)
+    if task.pid, do: bind(world, name, task.pid)
+    bind(world, "#" <> name, task.ref)
+  end
+
+  defp tasks(world, names), do: Enum.map(names, &get(world, &1))
+
+  defp found(_, _, nil), do: nil
+
+  defp found(world, names, {value, task}),
+    do: {value, Enum.find(names, &(get(world, &1).ref == task.ref))}
+
+  defp stream(world, items, options) do
+    input =
+      Stream.map(items, fn item ->
+        if options["pulls"], do: log(world, ["pull", item])
+        if String.starts_with?(item, "!"), do: raise(item), else: item
+      end)
+
+    keys = ["max_concurrency", "ordered", "timeout", "on_timeout", "zip_input_on_exit"]
+    flags = options |> Map.take(keys) |> Enum.map(&flag/1)
+    run = fn item -> run_as(world, item, item) end
+
+    case options["supervised"] do
+      nil -> Task.async_stream(input, run, flags)
+      "link" -> Task.Supervisor.async_stream(world.tasks, input, run, flags)
+      "nolink" -> Task.Supervisor.async_stream_nolink(world.tasks, input, run, flags)
+    end
+  end
+
+  defp consume(world, stream, options) do
+    seen = fn element, n ->
+      log(world, ["element", element])
+      if options["then"], do: run(world.bodies[options["then"]], world)
+      if options["raise_at"] == n, do: raise("enough")
+      {[element], n + 1}
+    end
+
+    stream
+    |> Stream.transform(1, seen)
+    |> Enum.take(options["take"] || 1_000_000)
+  end
+
+  defp flag({key, value}) when is_binary(value),
+    do: {String.to_existing_atom(key), String.to_atom(value)}
+
+  defp flag({key, value}), do: {String.to_existing_atom(key), value}
+
+  defp spec(world, child) do
+    %{
+      id: child["id"],
+      start: {Steps, :start_of_child, [world, child]},
+      restart: String.to_atom(child["restart"] || "permanent"),
+      shutdown: limit(child["shutdown"] || 1000),
+      type: String.to_atom(child["type"] || "worker"),
+      significant: child["significant"] || false
+    }
+  end
+
+  def start_of_child(world, child) do
+    id = child["id"]
+    attempt = count(world, id)
+    log(world, ["start", id], "*")
+
+    cond do
+      attempt in (child["fails"] || []) -> {:error, :no_luck}
+      attempt in (child["ignores"] || []) -> :ignore
+      child["children"] -> tree(world, id, child)
+      true -> {:ok, bind(world, id, spawn_link(child(world, id, child["body"])))}
+    end
+  end
+
+  defp tree(world, id, child) do
+    specs = Enum.map(child["children"], &spec(world, &1))
+    flags = [strategy: :one_for_one, max_restarts: child["max_restarts"] || 3]
+    {:ok, pid} = Supervisor.start_link(specs, flags)
+    {:ok, bind(world, id, pid)}
+  end
+
+  defp started(world, name, {:ok, pid}) do
+    bind(world, name, pid)
+    :ok
+  end
+
+  defp started(_, _, {:error, reason}), do: {:error, reason}
+
+  defp managed(world, verb, fun) do
+    answer(world, verb, fn ->
+      case outcome(fun) do
+        {:ok, :ok} -> :ok
+        {:ok, {:ok, pid}} -> {:ok, pid}
+        {:ok, {:error, {:already_started, _}}} -> {:error, :already}
+        {:ok, {:error, already}} when already in [:already_present, :running] -> {:error, :already}
+        {:ok, {:error, :restarting}} -> {:error, :already}
+        {:ok, {:error, reason}} -> {:error, reason}
+        {:exit, reason} -> {:exit, reason}
+      end
+    end)
+  end
+end
+
+defmodule JSON do
+  def encode(nil), do: "null"
+  def encode(value) when is_boolean(value) or is_number(value), do: to_string(value)
+  def encode(atom) when is_atom(atom), do: encode(Atom.to_string(atom))
+  def encode(text) when is_binary(text), do: inspect(text)
+  def encode(list) when is_list(list), do: "[" <> Enum.map_join(list, ",", &encode/1) <> "]"
+
+  def encode(%{} = map) do
+    "{" <> Enum.map_join(map, ",", fn {k, v} -> encode(k) <> ":" <> encode(v) end) <> "}"
+  end
+end
+
+defmodule Runner do
+  @limit 20_000
+
+  def run(%{"bodies" => bodies}) do
+    world = World.new(bodies)
+    {main, ref} = spawn_monitor(fn -> Steps.run_as(world, "main", "main") end)
+
+    receive do
+      {:DOWN, ^ref, :process, ^main, reason} -> World.log(world, ["end", reason])
+    after
+      @limit -> World.log(world, ["end", "never"])
+    end
+
+    transcript = World.transcript(world)
+    Enum.each([world.tasks, main | World.processes(world)], &stop/1)
+    transcript
+  end
+
+  defp stop(pid) do
+    ref = Process.monitor(pid)
+    Process.exit(pid, :kill)
+
+    receive do
+      {:DOWN, ^ref, _, _, _} -> :ok
+    end
+  end
+end
+
+[scenarios, transcripts] = System.argv()
+Logger.configure(level: :none)
+{scenarios, _} = Code.eval_file(scenarios)
+
+json =
+  JSON.encode(%{
+    "elixir" => System.version(),
+    "otp" => System.otp_release(),
+    "transcripts" => Map.new(scenarios, fn s -> {s["name"], Runner.run(s)} end)
+  })
+
+File.write!(transcripts, json)
