@@ -17,7 +17,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.differential.scenario import (  # noqa: E402  # it is found from here on
+from tests.differential.scenario import (  # it is found from here on
     HERE,
     TRANSCRIPTS,
     Scenario,

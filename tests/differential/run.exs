@@ -190,7 +190,7 @@ defmodule Steps do
     do: bind(world, ref, Process.monitor(String.to_atom(name)))
 
   defp step(["monitor_alias", name, ref, mode], world),
-    do: bind(world, ref, Process.monitor(lookup(world, name), alias: String.to_atom(mode)))
+    do: bind(world, ref, :erlang.monitor(:process, lookup(world, name), alias: String.to_atom(mode)))
 
   defp step(["demonitor", ref], world),
     do: log(world, ["demonitor", Process.demonitor(lookup(world, ref), [:info])])
@@ -235,11 +235,11 @@ defmodule Steps do
 
   defp step(["alias", name, mode], world) do
     mode = %{"explicit" => :explicit_unalias, "reply" => :reply}[mode]
-    bind(world, name, Process.alias([mode]))
+    bind(world, name, :erlang.alias([mode]))
   end
 
   defp step(["unalias", name], world),
-    do: log(world, ["unalias", Process.unalias(lookup(world, name))])
+    do: log(world, ["unalias", :erlang.unalias(lookup(world, name))])
 
   defp step(["receive"], world), do: step(["receive", %{}], world)
 

@@ -15,9 +15,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.differential.interpreter import run_scenario  # noqa: E402  # found by now
-from tests.differential.scenario import (  # noqa: E402
-    TRANSCRIPTS,
+from tests.differential.interpreter import run_scenario  # found by now
+from tests.differential.scenario import (
     Scenario,
     load_recording,
     load_scenarios,

@@ -7,7 +7,6 @@ from typing import Any
 
 import fastask
 from fastask import Down, Exit, Exited, Failed, Ok, Process, Ref, Reply, Timeout
-
 from tests.differential.scenario import Scenario, Transcript
 
 
