@@ -72,3 +72,8 @@ def seconds(ms: Any) -> Any:
         case "brutal_kill":
             return fastask.BRUTAL_KILL
     return ms / 1000
+
+
+def only_of(message: object) -> Callable[[object], bool]:
+    """Return the pattern of one message."""
+    return lambda other: bool(other == message)

@@ -29,5 +29,6 @@ async def run_scenario(scenario: Scenario) -> Transcript:
     transcript = dict(world.transcript)
     for process in fastask.processes():
         if process is not fastask.self_():
+            fastask.monitor(process)  # so that its end is not reported
             fastask.exit(process, KILL)
     return transcript

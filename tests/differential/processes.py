@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import fastask
 from fastask import Down, Exited
-from tests.differential.actor import STEPS, Actor, Returned, run_as, step
+from tests.differential.actor import STEPS, Actor, Returned, only_of, run_as, step
 from tests.differential.world import tuple_of
 
 __all__ = ["STEPS"]
@@ -220,10 +219,6 @@ async def receive(me: Actor, options: dict[str, Any] | None = None) -> None:
         me.log("receive", await fastask.receive(*patterns, timeout=timeout))
     except TimeoutError:
         me.log("receive", "nothing")
-
-
-def only_of(message: Any) -> Callable[[Any], bool]:
-    return lambda other: bool(other == message)
 
 
 def tag_of(tag: str) -> Any:

@@ -355,6 +355,9 @@ defmodule Steps do
   end
 
   # Supervisors.
+  defp step(["ack"], world),
+    do: send(get(world, "starter of #{world.name}"), {:ack, self()})
+
   defp step(["supervisor", name, options], world) do
     children = Enum.map(options["children"], &spec(world, &1))
 
@@ -479,7 +482,20 @@ defmodule Steps do
       attempt in (child["fails"] || []) -> {:error, :no_luck}
       attempt in (child["ignores"] || []) -> :ignore
       child["children"] -> tree(world, id, child)
-      true -> {:ok, bind(world, id, spawn_link(child(world, id, child["body"])))}
+      true -> {:ok, start_worker(world, id, child)}
+    end
+  end
+
+  defp start_worker(world, id, child) do
+    put(world, "starter of #{id}", self())
+    pid = bind(world, id, spawn_link(child(world, id, child["body"])))
+
+    if child["acks"] do
+      receive do
+        {:ack, ^pid} -> pid
+      end
+    else
+      pid
     end
   end
 
@@ -505,6 +521,7 @@ defmodule Steps do
         {:ok, {:error, {:already_started, _}}} -> {:error, :already}
         {:ok, {:error, already}} when already in [:already_present, :running] -> {:error, :already}
         {:ok, {:error, :restarting}} -> {:error, :already}
+        {:ok, {:error, {reason, spec}}} when elem(spec, 0) == :child -> {:error, reason}
         {:ok, {:error, reason}} -> {:error, reason}
         {:exit, reason} -> {:exit, reason}
       end

@@ -7,7 +7,7 @@ from typing import Any
 
 import fastask
 from fastask import AlreadyStartedError, ChildSpec, Process, StartError, Supervisor
-from tests.differential.actor import STEPS, Actor, run_as, seconds, step
+from tests.differential.actor import STEPS, Actor, only_of, run_as, seconds, step
 from tests.differential.world import World
 
 __all__ = ["STEPS"]
@@ -37,9 +37,22 @@ async def start_of_child(world: World, child: dict[str, Any]) -> Process[Any] | 
         return None
     if "children" in child:
         return await tree(world, id, child)
+    return await start_worker(world, id, child)
+
+
+async def start_worker(world: World, id: str, child: dict[str, Any]) -> Process[Any]:
+    world.kept[f"starter of {id}"] = fastask.self_()
     process: Process[Any] = fastask.spawn_link(run_as, world, id, child["body"])
     world.bind(id, process)
+    if child.get("acks", False):
+        await fastask.receive(only_of(("ack", process)))
     return process
+
+
+@step
+def ack(me: Actor) -> None:
+    starter = me.world.kept[f"starter of {me.name}"]
+    fastask.send(starter, ("ack", fastask.self_()))
 
 
 async def tree(world: World, id: str, child: dict[str, Any]) -> Process[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Iterator
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
 from typing import Any
 
 import fastask
@@ -18,6 +18,8 @@ from tests.differential.actor import (
 
 __all__ = ["STEPS"]
 
+Act = Callable[..., Awaitable[Any]]
+
 
 def keep(me: Actor, name: str, task: Task[Any]) -> None:
     me.world.kept[name] = task
@@ -30,10 +32,10 @@ def tasks_of(me: Actor, names: list[str]) -> list[Task[Any]]:
     return [me.world.kept[name] for name in names]
 
 
-async def outcome(me: Actor, verb: str, act: Awaitable[Any]) -> None:
+async def outcome(me: Actor, verb: str, act: Act, *args: Any) -> None:
     """Log what a verb answers that raises what a task ended with."""
     try:
-        me.log(verb, ("ok", await act))
+        me.log(verb, ("ok", await act(*args)))
     except NotOwnerError:
         me.log(verb, "refused")
     except TaskTimeoutError:
@@ -44,10 +46,10 @@ async def outcome(me: Actor, verb: str, act: Awaitable[Any]) -> None:
         me.log(verb, ("exit", error))
 
 
-async def answered(me: Actor, verb: str, act: Awaitable[Any]) -> None:
+async def answered(me: Actor, verb: str, act: Act, *args: Any) -> None:
     """Log what a verb answers that raises only to refuse."""
     try:
-        me.log(verb, await act)
+        me.log(verb, await act(*args))
     except REFUSALS:
         me.log(verb, "refused")
 
@@ -81,7 +83,7 @@ def start_link(me: Actor, name: str, body: str) -> None:
 
 @step
 async def await_(me: Actor, name: str, ms: Any) -> None:
-    await outcome(me, "await", fastask.await_(me.world.kept[name], seconds(ms)))
+    await outcome(me, "await", fastask.await_, me.world.kept[name], seconds(ms))
 
 
 @step
@@ -92,13 +94,13 @@ async def await_through(me: Actor, name: str, ms: Any) -> None:
 
 @step
 async def await_many(me: Actor, names: list[str], ms: Any) -> None:
-    act = fastask.await_many(tasks_of(me, names), seconds(ms))
-    await outcome(me, "await_many", act)
+    tasks = tasks_of(me, names)
+    await outcome(me, "await_many", fastask.await_many, tasks, seconds(ms))
 
 
 @step
 async def yield_(me: Actor, name: str, ms: Any) -> None:
-    await answered(me, "yield", fastask.yield_(me.world.kept[name], seconds(ms)))
+    await answered(me, "yield", fastask.yield_, me.world.kept[name], seconds(ms))
 
 
 @step
@@ -107,12 +109,12 @@ async def yield_many(me: Actor, names: list[str], ms: Any) -> None:
         pairs = await fastask.yield_many(tasks_of(me, names), seconds(ms))
         return [result for _, result in pairs]
 
-    await answered(me, "yield_many", results())
+    await answered(me, "yield_many", results)
 
 
 @step
 async def shutdown(me: Actor, name: str, ms: Any) -> None:
-    await answered(me, "shutdown", fastask.shutdown(me.world.kept[name], seconds(ms)))
+    await answered(me, "shutdown", fastask.shutdown, me.world.kept[name], seconds(ms))
 
 
 @step
@@ -132,7 +134,7 @@ async def find(me: Actor, names: list[str]) -> None:
         pair = fastask.find(tasks, message)
         return None if pair is None else (pair[0], names[tasks.index(pair[1])])
 
-    await outcome(me, "find", found())
+    await outcome(me, "find", found)
 
 
 # Streams.
