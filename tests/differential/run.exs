@@ -80,6 +80,19 @@ defmodule World do
   end
 end
 
+defmodule Tree do
+  # OTP's own flags: Elixir's `Supervisor.init` has got `auto_shutdown` only later.
+  use Supervisor
+
+  @defaults %{strategy: :one_for_one, intensity: 3, period: 5}
+  @names [max_restarts: :intensity, max_seconds: :period]
+
+  def init({flags, specs}) do
+    flags = for {key, value} <- flags, into: @defaults, do: {@names[key] || key, value}
+    {:ok, {flags, specs}}
+  end
+end
+
 defmodule Steps do
   import World
 
@@ -359,15 +372,12 @@ defmodule Steps do
     do: send(get(world, "starter of #{world.name}"), {:ack, self()})
 
   defp step(["supervisor", name, options], world) do
-    children = Enum.map(options["children"], &spec(world, &1))
-
-    flags =
-      [strategy: String.to_atom(options["strategy"] || "one_for_one")] ++
-        Enum.map(Map.take(options, ["max_restarts", "max_seconds"]), &flag/1) ++
-        Enum.map(Map.take(options, ["auto_shutdown"]), &flag/1)
+    specs = Enum.map(options["children"], &spec(world, &1))
+    keys = ["strategy", "max_restarts", "max_seconds", "auto_shutdown"]
+    flags = options |> Map.take(keys) |> Enum.map(&flag/1)
 
     answer(world, "supervisor", fn ->
-      started(world, name, Supervisor.start_link(children, flags))
+      started(world, name, Supervisor.start_link(Tree, {flags, specs}))
     end)
   end
 
@@ -501,8 +511,7 @@ defmodule Steps do
 
   defp tree(world, id, child) do
     specs = Enum.map(child["children"], &spec(world, &1))
-    flags = [strategy: :one_for_one, max_restarts: child["max_restarts"] || 3]
-    {:ok, pid} = Supervisor.start_link(specs, flags)
+    {:ok, pid} = Supervisor.start_link(Tree, {[max_restarts: child["max_restarts"] || 3], specs})
     {:ok, bind(world, id, pid)}
   end
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import tomllib
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 SCENARIOS = HERE / "scenarios"
 TRANSCRIPTS = HERE / "transcripts"
+
+REQUIRED = {"name", "says", "main"}
 
 Transcript = dict[str, list[Any]]
 
@@ -25,6 +28,7 @@ class Scenario:
     bodies: dict[str, list[list[Any]]]
     clause: str | None  # why fastask differs, if it does
     differs: Transcript  # what it does then, of the processes where it differs
+    is_slow: bool
 
 
 def load_scenarios() -> list[Scenario]:
@@ -37,15 +41,28 @@ def load_scenarios() -> list[Scenario]:
 
 
 def scenario_of(noun: str, entry: dict[str, Any]) -> Scenario:
-    difference = entry.pop("difference", {})
-    names = entry.pop("name"), entry.pop("says")
-    bodies = {"main": entry.pop("main"), **entry.pop("body", {})}
-    if entry:
-        raise ValueError(f"scenario {names[0]!r} has unknown keys: {sorted(entry)}")
-    differs = json.loads(difference.get("fastask", "{}"))
-    return Scenario(noun, *names, bodies, difference.get("clause"), differs)
+    """Return the scenario that an entry of a file describes.
+
+    Raises:
+        ValueError: If a key is missing or unknown.
+    """
+    unknown = entry.keys() - {*REQUIRED, "body", "difference", "slow"}
+    missing = REQUIRED - entry.keys()
+    if unknown or missing:
+        raise ValueError(f"{entry}: unknown {unknown}, missing {missing}")
+    difference = entry.get("difference", {})
+    return Scenario(
+        noun,
+        name=entry["name"],
+        says=entry["says"],
+        bodies={"main": entry["main"], **entry.get("body", {})},
+        clause=difference.get("clause"),
+        differs=json.loads(difference.get("fastask", "{}")),
+        is_slow=entry.get("slow", False),
+    )
 
 
+@functools.cache
 def load_recording(noun: str) -> dict[str, Any]:
     """Return what is recorded for one file of scenarios."""
     text = (TRANSCRIPTS / f"{noun}.json").read_text(encoding="utf-8")
