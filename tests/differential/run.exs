@@ -415,6 +415,52 @@ defmodule Steps do
     end)
   end
 
+  # Task supervisors.
+  defp step(["task_supervisor", name, options], world) do
+    flags = options |> Map.take(["max_restarts", "max_children"]) |> Enum.map(&flag/1)
+    {:ok, pid} = Task.Supervisor.start_link(flags)
+    bind(world, name, pid)
+  end
+
+  defp step([verb, sup, name, body], world) when verb in ["sup_async", "sup_async_nolink"] do
+    start =
+      case verb do
+        "sup_async" -> &Task.Supervisor.async/2
+        "sup_async_nolink" -> &Task.Supervisor.async_nolink/2
+      end
+
+    try do
+      task(world, name, start.(lookup(world, sup), child(world, name, body)))
+    rescue
+      _ in RuntimeError -> log(world, [verb, :max_children])
+    end
+  end
+
+  defp step(["sup_start_child", sup, name, body, options], world) do
+    flags = [
+      restart: String.to_atom(options["restart"] || "temporary"),
+      shutdown: limit(options["shutdown"] || 5000)
+    ]
+
+    fun = child(world, name, body)
+
+    case Task.Supervisor.start_child(lookup(world, sup), fun, flags) do
+      {:ok, _} -> log(world, ["sup_start_child", :ok])
+      {:error, reason} -> log(world, ["sup_start_child", reason])
+    end
+  end
+
+  defp step(["sup_terminate_child", sup, name], world) do
+    managed(world, "sup_terminate_child", fn ->
+      Task.Supervisor.terminate_child(lookup(world, sup), lookup(world, name))
+    end)
+  end
+
+  defp step(["sup_children", sup], world) do
+    children = Task.Supervisor.children(lookup(world, sup))
+    log(world, ["sup_children", Enum.sort(normal(world, children))])
+  end
+
   defp drain do
     receive do
       message -> [message | drain()]

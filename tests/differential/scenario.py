@@ -28,7 +28,6 @@ class Scenario:
     bodies: dict[str, list[list[Any]]]
     clause: str | None  # why fastask differs, if it does
     differs: Transcript  # what it does then, of the processes where it differs
-    is_slow: bool
 
 
 def load_scenarios() -> list[Scenario]:
@@ -46,7 +45,7 @@ def scenario_of(noun: str, entry: dict[str, Any]) -> Scenario:
     Raises:
         ValueError: If a key is missing or unknown.
     """
-    unknown = entry.keys() - {*REQUIRED, "body", "difference", "slow"}
+    unknown = entry.keys() - {*REQUIRED, "body", "difference"}
     missing = REQUIRED - entry.keys()
     if unknown or missing:
         raise ValueError(f"{entry}: unknown {unknown}, missing {missing}")
@@ -58,7 +57,6 @@ def scenario_of(noun: str, entry: dict[str, Any]) -> Scenario:
         bodies={"main": entry["main"], **entry.get("body", {})},
         clause=difference.get("clause"),
         differs=json.loads(difference.get("fastask", "{}")),
-        is_slow=entry.get("slow", False),
     )
 
 

@@ -35,11 +35,6 @@ def name_of(scenario: Scenario) -> str:
     return f"{scenario.noun}-{scenario.name}"
 
 
-def marked(scenario: Scenario) -> Any:
-    marks = [pytest.mark.slow] if scenario.is_slow else []
-    return pytest.param(scenario, id=name_of(scenario), marks=marks)
-
-
 def recorded(scenario: Scenario) -> dict[str, Any]:
     transcript: dict[str, Any] = load_recording(scenario.noun)["transcripts"][
         scenario.name
@@ -47,7 +42,7 @@ def recorded(scenario: Scenario) -> dict[str, Any]:
     return transcript
 
 
-@pytest.mark.parametrize("scenario", [marked(scenario) for scenario in ALL])
+@pytest.mark.parametrize("scenario", ALL, ids=name_of)
 def test_fastask_does_what_elixir_does(
     scenario: Scenario, run: Callable[..., Any]
 ) -> None:
