@@ -28,6 +28,7 @@ class Scenario:
     bodies: dict[str, list[list[Any]]]
     clause: str | None  # why fastask differs, if it does
     differs: Transcript  # what it does then, of the processes where it differs
+    bug: str | None  # what is wrong with fastask, as long as it is
 
 
 def load_scenarios() -> list[Scenario]:
@@ -45,7 +46,7 @@ def scenario_of(noun: str, entry: dict[str, Any]) -> Scenario:
     Raises:
         ValueError: If a key is missing or unknown.
     """
-    unknown = entry.keys() - {*REQUIRED, "body", "difference"}
+    unknown = entry.keys() - {*REQUIRED, "body", "difference", "bug"}
     missing = REQUIRED - entry.keys()
     if unknown or missing:
         raise ValueError(f"{entry}: unknown {unknown}, missing {missing}")
@@ -57,6 +58,7 @@ def scenario_of(noun: str, entry: dict[str, Any]) -> Scenario:
         bodies={"main": entry["main"], **entry.get("body", {})},
         clause=difference.get("clause"),
         differs=json.loads(difference.get("fastask", "{}")),
+        bug=entry.get("bug"),
     )
 
 
