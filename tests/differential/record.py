@@ -82,7 +82,8 @@ def written(recording: dict[str, Any]) -> str:
     lines = ["{"]
     for key in ("elixir", "otp"):
         lines.append(f'"{key}": {json.dumps(recording[key])},')
-    lines.append('"transcripts": {')
+    digests = [f" {json.dumps(n)}: {json.dumps(d)}" for n, d in recording["programs"]]
+    lines += ['"programs": {', ",\n".join(digests), "},", '"transcripts": {']
     entries = []
     for name, transcript in sorted(recording["transcripts"].items()):
         logs = [
@@ -102,9 +103,10 @@ def main() -> None:
     for path in TRANSCRIPTS.glob("*.json"):
         path.unlink()
     for noun in sorted({scenario.noun for scenario in scenarios}):
-        names = [scenario.name for scenario in scenarios if scenario.noun == noun]
-        own = {name: result["transcripts"][name] for name in names}
-        text = written({**result, "transcripts": own})
+        mine = [scenario for scenario in scenarios if scenario.noun == noun]
+        own = {s.name: result["transcripts"][s.name] for s in mine}
+        programs = sorted((s.name, s.digest) for s in mine)
+        text = written({**result, "transcripts": own, "programs": programs})
         (TRANSCRIPTS / f"{noun}.json").write_text(text, encoding="utf-8")
     versions = f"Elixir {result['elixir']}, OTP {result['otp']}"
     print(f"{len(scenarios)} scenarios recorded with {versions}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import tomllib
 from dataclasses import dataclass
@@ -29,6 +30,12 @@ class Scenario:
     clause: str | None  # why fastask differs, if it does
     differs: Transcript  # what it does then, of the processes where it differs
     bug: str | None  # what is wrong with fastask, as long as it is
+
+    @property
+    def digest(self) -> str:
+        """Changes with the program."""
+        text = json.dumps(self.bodies, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def load_scenarios() -> list[Scenario]:

@@ -80,8 +80,15 @@ def test_the_readme_lists_no_other_difference() -> None:
 
 @pytest.mark.parametrize("noun", NOUNS)
 def test_each_scenario_is_recorded_and_no_other(noun: str) -> None:
+    recording = load_recording(noun)
     names = [scenario.name for scenario in ALL if scenario.noun == noun]
-    assert list(load_recording(noun)["transcripts"]) == sorted(names)
+    assert list(recording["transcripts"]) == sorted(names)
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_no_scenario_was_changed_since_it_was_recorded(noun: str) -> None:
+    programs = {s.name: s.digest for s in ALL if s.noun == noun}
+    assert load_recording(noun)["programs"] == programs
 
 
 def test_each_recording_is_of_a_file_of_scenarios() -> None:
