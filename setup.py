@@ -2,7 +2,7 @@
 
 Everything else about the project stands in pyproject.toml.
 
-FASTASK_DEBUG=1 builds with assertions and without optimisation, and
+FASTASK_DEBUG=1 builds with assertions, a census and without optimisation, and
 FASTASK_SANITIZE=address,undefined with those sanitizers too (gcc and clang only).
 Objects do not remember their flags: remove build/ after changing one.
 """
@@ -24,6 +24,8 @@ DIRECTIVES = {
     "embedsignature": True,
     "embedsignature.format": "python",
 }
+
+NO_ASSERTIONS = [("CYTHON_WITHOUT_ASSERTIONS", "1")]
 
 SANITIZE = os.environ.get("FASTASK_SANITIZE", "")
 DEBUG = bool(SANITIZE or os.environ.get("FASTASK_DEBUG"))
@@ -53,7 +55,8 @@ def core_module(source: Path) -> Extension:
         f"fastask._core.{source.stem}",
         sources=[source.as_posix()],
         depends=[header.as_posix() for header in sorted(CORE.glob("*.pxd"))],
-        define_macros=[] if DEBUG else [("CYTHON_WITHOUT_ASSERTIONS", "1")],
+        # Without free lists, the census of a debug build sees every object.
+        define_macros=[("CYTHON_USE_FREELISTS", "0")] if DEBUG else NO_ASSERTIONS,
         # MSVC knows none of these flags and optimises by default.
         extra_compile_args=[] if sys.platform == "win32" else compile_args + sanitizers,
         extra_link_args=sanitizers,

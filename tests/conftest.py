@@ -1,8 +1,9 @@
 """The loop matrix and the rule that nothing outlives a test.
 
-An `async def test_...` runs as the root process of `fastask.run`, once on asyncio's
-own loop and once on uvloop. A test that needs `run` itself is a plain function that
-takes the fixture `run`, which is `fastask.run` bound to the loop under test.
+An `async def test_...` runs as the root process of `fastask.run`, by the pytest plugin
+that users have too, once on asyncio's own loop and once on uvloop. A test that needs
+`run` itself is a plain function that takes the fixture `run`, which is `fastask.run`
+bound to the loop under test.
 """
 
 from __future__ import annotations
@@ -11,24 +12,53 @@ import asyncio
 import functools
 import gc
 import inspect
+import pkgutil
+import signal
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
 
 import pytest
+from _pytest.logging import caplog_records_key
 
 import fastask
+import fastask._core
+from fastask._core.census import COUNTS, count, counts
 
 try:
     import uvloop
 except ImportError:
     uvloop = None  # type: ignore[assignment,unused-ignore]  # Windows has no uvloop
 
+if not any(point.name == "fastask" for point in entry_points(group="pytest11")):
+    pytest_plugins = ["fastask.pytest_plugin"]  # the tests run from a checkout
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Who runs us in the background does not mean the programs that tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+HEAP_TYPE = 1 << 9
+"""The flag of types that were made by `class` in Python."""
 
 LOOPS: dict[str, LoopFactory] = {"asyncio": asyncio.SelectorEventLoop}
 if uvloop is not None:
     LOOPS["uvloop"] = uvloop.new_event_loop
+
+
+if COUNTS:
+    count(
+        {
+            kind
+            for module in pkgutil.iter_modules(fastask._core.__path__)
+            for kind in vars(import_module(f"fastask._core.{module.name}")).values()
+            if isinstance(kind, type) and not kind.__flags__ & HEAP_TYPE
+            if kind.__module__.startswith("fastask")
+        }
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -39,40 +69,42 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("loop_factory", LOOPS.values(), ids=LOOPS.keys())
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let what a test leaves behind unwind for a second, not for five."""
+    for item in items:
+        item.add_marker(pytest.mark.fastask(grace=1.0))
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Take the tests themselves out of the collections that follow each of them."""
     gc.collect()
     gc.freeze()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run an async test as a root process and check that nothing outlives it."""
-    test = pyfuncitem.obj
-    if not inspect.iscoroutinefunction(test):
-        return None
-    names = pyfuncitem._fixtureinfo.argnames
-    arguments = {name: pyfuncitem.funcargs[name] for name in names}
-    fastask.run(
-        _alone,
-        functools.partial(test, **arguments),
-        loop_factory=cast(LoopFactory, pyfuncitem.callspec.params["loop_factory"]),
-        grace=1.0,
-    )
-    return True
-
-
-async def _alone(test: Callable[[], Any]) -> None:
-    await test()
-    me = fastask.self_()
-    left = [process for process in fastask.processes() if process is not me]
-    assert not left, f"still alive after the test: {left}"
-
-
 @pytest.fixture
 def run(loop_factory: LoopFactory) -> Callable[..., Any]:
     """`fastask.run` on the loop under test."""
     return functools.partial(fastask.run, loop_factory=loop_factory, grace=1.0)
+
+
+@pytest.fixture(autouse=True)
+def what_was_made_is_freed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """In a debug build, fail a test after which objects of the core are left."""
+    if not COUNTS:
+        yield
+        return
+    gc.collect()
+    before = alive()
+    yield
+    request.node.stash[caplog_records_key].clear()  # reports name processes
+    gc.collect()
+    left = {kind: n - before[kind] for kind, n in alive().items() if n > before[kind]}
+    assert not left, f"objects left behind: {left}"
+
+
+def alive() -> dict[str, int]:
+    """How many objects of each kind of the core were made and not freed."""
+    return {kind: made - freed for kind, (made, freed) in counts().items()}
 
 
 @pytest.fixture(autouse=True)

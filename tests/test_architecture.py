@@ -19,6 +19,7 @@ README = CORE / "README.md"
 
 # A new module needs a row; src/_core/README.md tells what each layer is for.
 LAYERS = {
+    "census": 0,
     "errors": 0,
     "reason": 0,
     "ref": 0,
@@ -61,7 +62,6 @@ ASYNCIO = {
     "scheduler": "drives the processes in the loop",
     "hub": "asks which loop runs in this thread",
     "process": "is a task to asyncio, whose helpers print its stack",
-    "thread": "waits for the future of an executor of the user",
 }
 ASYNCIO_EXCEPTIONS = {"CancelledError", "InvalidStateError"}
 

@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 import fastask
+import fastask.testing
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 
@@ -73,6 +74,10 @@ def documented() -> Iterator[tuple[str, object]]:
     public = {name: getattr(fastask, name) for name in fastask.__all__}
     public |= {
         f"sys.{name}": getattr(fastask.sys, name) for name in fastask.sys.__all__
+    }
+    public |= {
+        f"testing.{name}": getattr(fastask.testing, name)
+        for name in fastask.testing.__all__
     }
     for name, item in public.items():
         if inspect.isclass(item) or inspect.isroutine(item):

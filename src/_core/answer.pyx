@@ -11,13 +11,16 @@ from fastask._core.wheel cimport limit_of
 cdef object _MISSING = object()
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 @cython.final
 cdef class Continue:
     """Run `handle_continue(argument)` next, before any message.
 
     Elixir: `{:continue, argument}`.
     """
+
+    def __repr__(self):
+        return f"Continue(argument={self.argument!r})"
 
 
 @cython.final

@@ -22,6 +22,8 @@ cdef class Hub:
     cdef double grace               # seconds that an unwinding process may take
     cdef object vacated             # future set when a process leaves the table, or None
     cdef int immediate              # waits that were over at once, in this turn
+    cdef int patience               # how many of them a turn may have
+    cdef object chooser             # decides what is left open, or None
     cdef bint keeps_frames          # of crashes, for debuggers: in debug mode
     cdef bint draining
     cdef bint armed                 # a drain is scheduled in the loop
@@ -29,6 +31,7 @@ cdef class Hub:
     cdef int arm(self) except -1
     cdef int kill(self, object process, object reason) except -1
     cdef int begin_exit(self, object process) except -1
+    cdef bint interrupts(self) except -1
     cdef PyObject *current(self) except? NULL
 
 

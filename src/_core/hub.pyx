@@ -22,6 +22,10 @@ cdef extern from *:
     PyObject *fastask_running_hub
 
 
+cdef enum:
+    MOST_IMMEDIATE = 128    # waits that are over at once, in one turn
+
+
 cdef class Hub:
     """The base of the scheduler; made by it only."""
 
@@ -29,6 +33,7 @@ cdef class Hub:
         self.wheel = Wheel()
         self.names = {}
         self.adopted = {}
+        self.patience = MOST_IMMEDIATE
 
     cdef int arm(self) except -1:
         """Make the loop run a drain soon, unless one runs or is scheduled."""
@@ -41,6 +46,13 @@ cdef class Hub:
     cdef int begin_exit(self, object process) except -1:
         """Begin to unwind an adopted process whose fate was just fixed."""
         raise SystemError("a hub is driven by its scheduler")
+
+    cdef bint interrupts(self) except -1:
+        """Tell whether a process that could go on gives the others a turn first."""
+        if self.chooser is None or self.immediate > MOST_IMMEDIATE:
+            self.immediate = 0
+            return True
+        return self.run_head is not NULL and self.chooser.choose(2) == 1
 
     cdef PyObject *current(self) except? NULL:
         """Return asyncio's current task of the loop (borrowed), or NULL."""

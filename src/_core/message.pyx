@@ -1,6 +1,7 @@
 """What the runtime sends, and the two outcomes of a task. Layer 0.
 
 All are frozen values: compared by value, usable in `match` by position and keyword.
+Their reprs are written out, as those that Cython makes work in one thread only.
 """
 
 cimport cython
@@ -52,7 +53,7 @@ cdef class Reply:
 Sequence.register(Reply)  # so that `case (ref, value):` matches
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 @cython.final
 cdef class Down:
     """A monitor fired: `process` (as it was monitored) ended with `reason`.
@@ -60,8 +61,11 @@ cdef class Down:
     Elixir: `{:DOWN, ref, :process, object, reason}`.
     """
 
+    def __repr__(self):
+        return f"Down(ref={self.ref!r}, process={self.process!r}, reason={self.reason!r})"
 
-@dataclasses.dataclass(frozen=True)
+
+@dataclasses.dataclass(frozen=True, repr=False)
 @cython.final
 cdef class Exited:
     """A trapped exit signal: it came from `process`, with `reason`.
@@ -69,16 +73,25 @@ cdef class Exited:
     Elixir: `{:EXIT, from, reason}`.
     """
 
+    def __repr__(self):
+        return f"Exited(process={self.process!r}, reason={self.reason!r})"
 
-@dataclasses.dataclass(frozen=True)
+
+@dataclasses.dataclass(frozen=True, repr=False)
 @cython.final
 cdef class Timeout:
     """A timer of `start_timer` ran out. Elixir: `{:timeout, ref, message}`."""
 
+    def __repr__(self):
+        return f"Timeout(ref={self.ref!r}, message={self.message!r})"
 
-@dataclasses.dataclass(frozen=True)
+
+@dataclasses.dataclass(frozen=True, repr=False)
 cdef class Ok:
     """A task returned `value`. Elixir: `{:ok, value}`."""
+
+    def __repr__(self):
+        return f"Ok(value={self.value!r})"
 
     __class_getitem__ = classmethod(GenericAlias)
 
@@ -87,9 +100,12 @@ cdef class Ok:
         return self.value
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 cdef class Failed:
     """A task ended without a value, for `reason`. Elixir: `{:exit, reason}`."""
+
+    def __repr__(self):
+        return f"Failed(reason={self.reason!r})"
 
     def unwrap(self):
         """Raise the reason when it is an exception, else `Exit(reason)`."""

@@ -236,8 +236,7 @@ cdef class Process:
 
     def _wakeup(self, future):
         """Go on: the future that the process awaits is done."""
-        if self.awaited is future:
-            self.awaited = None
+        if self.awaited is future:  # the step lets go of it
             self.wake()
 
     # For the rooms above.

@@ -4,7 +4,7 @@ import logging
 
 from fastask._core.process cimport Process, line_members
 from fastask._core.process import function_name
-from fastask._core.wheel cimport now_ns
+from fastask._core.wheel cimport time_of
 
 cdef extern from *:
     """
@@ -31,7 +31,7 @@ cdef dict crash_record(Process process):
         ),
         "process_ancestors": line_members(process.ancestors, False),
         "process_callers": line_members(process.callers, True),
-        "process_age": (now_ns() - process.born) / 1e9,
+        "process_age": (time_of(process.hub.wheel) - process.born) / 1e9,
         "exit_reason": process.reason,
     }
 

@@ -28,6 +28,7 @@ cdef class Scheduler(Hub):
     cdef int stride                 # steps until the drain looks at the clock
     cdef int kills                  # depth of kills inside kills
     cdef public Process root        # whose end is the end of `run`
+    cdef public object witness      # called with each process that starts, or None
     cdef bint halted                # it has ended: step nobody until `end` is called
     cdef bint ended                 # starts nothing any more
 
@@ -37,6 +38,9 @@ cdef class Scheduler(Hub):
     cdef int post(self, tuple call) except -1
 
     cdef int _run(self) except -1
+    cdef int _run_in_order(self) except -1
+    cdef int _run_chosen(self) except -1
+    cdef Process _take_chosen(self)
     cdef object _enter(self, object task)
     cdef object _interruption(self, Process process)
     cdef int _yielded(self, Process process, object what) except -1

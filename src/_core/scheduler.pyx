@@ -25,7 +25,7 @@ from fastask._core.process cimport (
 )
 from fastask._core.signal cimport exit_by_call, finish
 from fastask._core.wait cimport Wait
-from fastask._core.wheel cimport Node, nanoseconds, now_ns
+from fastask._core.wheel cimport Node, nanoseconds, now_ns, time_of
 
 from fastask._core.errors import Exit, ExitSignal
 from fastask._core.reason import KILLED, NORMAL, SHUTDOWN
@@ -93,11 +93,28 @@ cdef object _KILLED = KILLED
 cdef enum:
     BUDGET = 1_000_000          # ns that a drain may take before the loop has a turn
     STEPS_BETWEEN_LOOKS = 32    # at the clock
+    MOST_CHOSEN = 32            # steps of a drain that a chooser directs
     DEEPEST_KILL = 50           # kills inside kills before one has to wait its turn
     TURNS_TO_UNWIND = 3         # of the loop, that an adopted task has
 
 DEFAULT_GRACE = 5.0
 cdef str ATTRIBUTE = "_fastask_scheduler"
+
+
+cdef inline Process _take(Scheduler self, PyObject *before):
+    """Take a process out of the run queue: the one after `before`, or the first."""
+    cdef Process process
+    if before is NULL:
+        process = <Process>self.run_head
+        self.run_head = process.run_next
+    else:
+        process = <Process>(<Process>before).run_next
+        (<Process>before).run_next = process.run_next
+    if self.run_tail is <PyObject *>process:
+        self.run_tail = before
+    process.queued = False
+    Py_DECREF(process)  # taken in Process.wake or spawn; the variable holds it
+    return process
 
 
 cdef class Deadline(Node):
@@ -174,6 +191,11 @@ cdef class Scheduler(Hub):
             self._arm_timer()
 
     cdef int _run(self) except -1:
+        if self.chooser is not None:
+            return self._run_chosen()
+        return self._run_in_order()
+
+    cdef int _run_in_order(self) except -1:
         cdef Process process
         cdef long long now = now_ns()
         cdef long long end = now + BUDGET
@@ -188,12 +210,7 @@ cdef class Scheduler(Hub):
                     self.wheel.advance(now_ns())
                 if self.run_head is NULL:
                     return 0
-            process = <Process>self.run_head
-            self.run_head = process.run_next
-            if self.run_head is NULL:
-                self.run_tail = NULL
-            process.queued = False
-            Py_DECREF(process)  # taken in Process.wake or spawn; the variable holds it
+            process = _take(self, NULL)
             if process.life == RUNNABLE:
                 self.step(process)
                 if self.halted:
@@ -214,6 +231,61 @@ cdef class Scheduler(Hub):
                     self.wheel.advance(now)
                 if now > end:
                     return 0
+
+    cdef int _run_chosen(self) except -1:
+        """Step runnable processes in an order that the chooser decides (I19).
+
+        What is open is which of them goes first, and whether the loop has its turn
+        before all of them have had theirs; nothing is that depends on how fast this
+        machine is.
+        """
+        cdef Process process
+        cdef int steps = 0
+        self.clock = time_of(self.wheel)
+        self._take_inbox()
+        self.wheel.advance(self.clock)
+        while self.run_head is not NULL and steps < MOST_CHOSEN:
+            process = self._take_chosen()
+            if process.life == RUNNABLE:
+                self.chooser.chosen(process)
+                self.step(process)
+                if self.halted:
+                    return 0
+                steps += 1
+            self._take_inbox()
+            if self.wheel.stands < 0:
+                self.wheel.advance(time_of(self.wheel))
+            if self.run_head is not NULL and self.chooser.loop_is_ready():
+                if self.chooser.choose(2) == 1:
+                    return 0
+        return 0
+
+    cdef Process _take_chosen(self):
+        cdef PyObject *before = NULL
+        cdef PyObject *cursor = self.run_head
+        cdef Py_ssize_t count = 0
+        while cursor is not NULL:
+            count += 1
+            cursor = (<Process>cursor).run_next
+        if count > 1:
+            count = self.chooser.choose(count)
+            while count > 0:
+                before = self.run_head if before is NULL else (<Process>before).run_next
+                count -= 1
+        return _take(self, before)
+
+    def choose_by(self, chooser):
+        """Have what is left open decided: `choose(n)` returns a number below n."""
+        self.chooser = chooser
+        self.patience = 0
+
+    def next_deadline(self):
+        """Return the time at which the wheel wants to be advanced, or -1."""
+        return self.wheel.next_deadline()
+
+    def set_clock(self, long long now):
+        """Let the clock stand at a time, which never lies before the last one."""
+        self.wheel.stand(now)
 
     cdef PyObject *current(self) except? NULL:
         if self.current_tasks is not None:
@@ -259,6 +331,7 @@ cdef class Scheduler(Hub):
         context = process.context
         if process.fate == DOOMED or process.must_cancel or process.must_throw:
             error = self._interruption(process)
+        process.awaited = None
         PyContext_Enter(context)
         if error is not None:
             status = fastask_throw(process.body, error, &out)
@@ -343,7 +416,7 @@ cdef class Scheduler(Hub):
         deadline = Deadline.__new__(Deadline)
         deadline.process = process
         process.extra.deadline = deadline
-        self.wheel.add(deadline, now_ns() + nanoseconds(grace))
+        self.wheel.add(deadline, time_of(self.wheel) + nanoseconds(grace))
         return True
 
     cdef int _await_future(self, Process process, object future) except -1:
@@ -485,12 +558,14 @@ cdef class Scheduler(Hub):
         process.body = coroutine
         process.function = function
         process.context = PyContext_CopyCurrent()
-        process.born = self.clock if self.draining else now_ns()
+        process.born = self.clock if self.draining else time_of(self.wheel)
         process.life = WAITING
         if parent is not None:
             process.ancestors = line_of(parent)
         process.enter_table()
         process.wake()
+        if self.witness is not None:
+            self.witness(process)
         return process
 
     cdef Process adopt(self, object task):
@@ -503,7 +578,7 @@ cdef class Scheduler(Hub):
         process.body = task
         process.function = task.get_coro()
         process.context = PyContext_CopyCurrent()
-        process.born = now_ns()
+        process.born = time_of(self.wheel)
         process.life = WAITING
         process.adopted = True
         task.add_done_callback(self._adopted_done, context=self.context)
@@ -553,11 +628,14 @@ cdef class Scheduler(Hub):
             if self.armed_for <= deadline:
                 return 0
             self.armed_timer.cancel()
-        delay = deadline - now_ns()
-        # Whole milliseconds, rounded up: uvloop rounds to the nearest.
-        delay = 0 if delay < 0 else (delay + 999_999) // 1_000_000
+        delay = deadline - time_of(self.wheel)
+        if delay < 0:
+            delay = 0
+        if self.wheel.stands < 0:
+            # Whole milliseconds, rounded up: uvloop rounds to the nearest.
+            delay = (delay + 999_999) // 1_000_000 * 1_000_000
         self.armed_timer = self.loop.call_later(
-            delay / 1e3, self._timer_due, context=self.context
+            delay / 1e9, self._timer_due, context=self.context
         )
         self.armed_for = deadline
         return 0
@@ -603,9 +681,13 @@ cdef class Scheduler(Hub):
             cursor = (<Process>cursor).live_later
         return processes
 
+    def armed_nodes(self):
+        """Return what waits for its time in the wheel: timers, waits, and others."""
+        return self.wheel.nodes()
+
     async def end(self, grace):
         """Stop every process that is no asyncio task: SHUTDOWN, KILL after `grace`."""
-        cdef long long deadline = now_ns() + nanoseconds(grace)
+        cdef long long deadline = time_of(self.wheel) + nanoseconds(grace)
         cdef set told = set()
         self.halted = False
         self.arm()
@@ -614,7 +696,7 @@ cdef class Scheduler(Hub):
             left = [process for process in self.processes() if not process.adopted]
             if not left:
                 return
-            if now_ns() >= deadline:
+            if time_of(self.wheel) >= deadline:
                 self.ended = True
                 for process in left:
                     self.kill(process, _KILLED)
@@ -626,7 +708,7 @@ cdef class Scheduler(Hub):
                     exit_by_call(process, None, _SHUTDOWN)
             self.vacated = self.loop.create_future()
             timer = self.loop.call_at(
-                self.loop.time() + (deadline - now_ns()) / 1e9 + 0.001,
+                self.loop.time() + (deadline - time_of(self.wheel)) / 1e9 + 0.001,
                 _resolve, self.vacated,
             )
             try:

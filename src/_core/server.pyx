@@ -22,6 +22,7 @@ from fastask._core.call cimport (
     CALL, CallMethod, CastMethod, GenCall, GenCast, Method, Request, answer_call,
     request_of,
 )
+from fastask._core.hub cimport Hub
 from fastask._core.mailbox cimport Letter, take_out
 from fastask._core.message cimport Exited
 from fastask._core.process cimport FREE, UNWINDING, Process
@@ -29,7 +30,7 @@ from fastask._core.scheduler cimport silence
 from fastask._core.signal cimport unpack
 from fastask._core.starting cimport Starting, StartWait, new_start
 from fastask._core.wait cimport FRESH, PARKED, Wait
-from fastask._core.wheel cimport IDLE, now_ns
+from fastask._core.wheel cimport IDLE, time_of
 
 from fastask._core.errors import Exit, ExitSignal
 from fastask._core.reason import NORMAL, SHUTDOWN, TIMEOUT
@@ -141,7 +142,7 @@ cdef class Server(Wait):
     cdef int _listen(self, PyObject **out) except -1:
         cdef Process process = self.process
         if self.idle >= 0:
-            process.hub.wheel.add(self, now_ns() + self.idle)
+            process.hub.wheel.add(self, time_of(process.hub.wheel) + self.idle)
         self.stage = PARKED
         process.parked = self
         out[0] = <PyObject *>self
@@ -229,7 +230,10 @@ cdef class Server(Wait):
 
         Slow callbacks are looked at one by one, quick ones many at a time.
         """
-        if now_ns() - self.process.hub.clock > LONGEST_TURN:
+        cdef Hub hub = self.process.hub
+        if hub.chooser is not None:
+            return handled >= MOST_HANDLED or hub.interrupts()
+        if time_of(hub.wheel) - hub.clock > LONGEST_TURN:
             self.stride = 1
             return True
         if self.stride < LONGEST_STRIDE:
@@ -566,7 +570,7 @@ cdef class Server(Wait):
             self.received = self.answered = 0
             return None
         return {
-            "age": (now_ns() - self.process.born) / 1e9,
+            "age": (time_of(self.process.hub.wheel) - self.process.born) / 1e9,
             "messages_in": self.received,
             "messages_out": self.answered,
         }

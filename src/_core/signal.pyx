@@ -149,8 +149,10 @@ cdef int finish(Process process, object reason) except -1:
     if not process.reported and not is_expected(process.reason):
         if not process.adopted or process.fate != FREE:
             # A server tells of its own crash, as whoever it is linked to may not know why.
-            if (process.serves and process.fate == FREE) or not _is_observed(process):
+            observed = _is_observed(process)
+            if not observed or (process.serves and process.fate == FREE):
                 failure = crash_record(process)
+                failure["process_observed"] = observed
                 process.reported = True
     crashed = process.fate == FREE and isinstance(reason, BaseException)
     if crashed:

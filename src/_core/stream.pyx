@@ -23,7 +23,7 @@ from fastask._core.scheduler cimport Scheduler, current_process, runs_here
 from fastask._core.signal cimport doom, exit_by_link, kill_later
 from fastask._core.start cimport check_executor, is_async, start_process
 from fastask._core.wait cimport FINISHED, FRESH, PARKED, Wait
-from fastask._core.wheel cimport IDLE, limit_of, now_ns
+from fastask._core.wheel cimport IDLE, limit_of, time_of
 
 from fastask._core.errors import ExitSignal, TaskTimeoutError
 from fastask._core.reason import KILLED, NORMAL, TIMEOUT
@@ -206,7 +206,7 @@ cdef class Run:
         self.free -= 1
         self.in_flight += 1
         if stream.limit >= 0:
-            consumer.hub.wheel.add(slot, now_ns() + stream.limit)
+            consumer.hub.wheel.add(slot, time_of(consumer.hub.wheel) + stream.limit)
         return 1
 
     cdef int finish(self, Slot slot) except -1:

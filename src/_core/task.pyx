@@ -380,9 +380,13 @@ cdef class Shutdown(Wait):
         return self._take()
 
     cdef bint _take(self) except -1:
+        """Take the outcome once the process has ended: a reply by hand ends nothing."""
         cdef Task task = self.task
-        cdef Taken taken = task.take()
+        cdef Taken taken
         cdef object reason
+        if task.target.life != DEAD:
+            return False
+        taken = task.take()
         if taken == NOTHING:
             return False
         reason = task.taken
@@ -395,8 +399,6 @@ cdef class Shutdown(Wait):
             self.value = None  # it was unwinding, and the kill only ended that
         else:
             self.value = new_failed(reason)
-        if taken == VALUE:
-            unlink_processes(task.watcher, task.target)
         return True
 
     cdef int expire(self) except -1:

@@ -11,7 +11,6 @@ import inspect
 import logging
 import os
 import threading
-from asyncio import wrap_future
 from concurrent.futures import Executor, ThreadPoolExecutor
 from queue import SimpleQueue
 
@@ -70,6 +69,8 @@ def _checked(function, *arguments):
 
 class ThreadPool:
     """Worker threads of one scheduler, started when needed, at most `limit`."""
+
+    make_job = Job
 
     def __init__(self, loop, limit=None):
         self.loop = loop
@@ -159,11 +160,11 @@ async def call_in_thread(scheduler, function, arguments, executor=None):
         call = functools.partial(_checked, function, *arguments)
         if isinstance(executor, ThreadPoolExecutor):
             call = functools.partial(contextvars.copy_context().run, call)
-        return await wrap_future(executor.submit(call), loop=scheduler.loop)
+        return await scheduler.loop.run_in_executor(executor, call)
     if scheduler.threads is None:
         scheduler.threads = ThreadPool(scheduler.loop)
     pool = scheduler.threads
-    job = Job(scheduler.loop, (function, arguments))
+    job = pool.make_job(scheduler.loop, (function, arguments))
     pool.submit(job)
     try:
         return await job.future

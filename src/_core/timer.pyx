@@ -9,7 +9,7 @@ from fastask._core.process cimport DEAD, Process
 from fastask._core.ref cimport Ref, new_ref
 from fastask._core.scheduler cimport Scheduler, current_scheduler
 from fastask._core.signal cimport deliver
-from fastask._core.wheel cimport FOREVER, IDLE, duration_of, nanoseconds, now_ns
+from fastask._core.wheel cimport FOREVER, IDLE, duration_of, nanoseconds, time_of
 
 
 @cython.final
@@ -42,7 +42,7 @@ cdef class Timer(Aim):
         cdef long long left
         if self.slot == IDLE:
             return None
-        left = self.deadline - now_ns()
+        left = self.deadline - time_of(self.scheduler.wheel)
         unaim(self)
         self.scheduler.wheel.remove(self)
         self.message = None
@@ -55,7 +55,7 @@ cdef class Timer(Aim):
         """
         if self.slot == IDLE:
             return None
-        return max(0, self.deadline - now_ns()) / 1e9
+        return max(0, self.deadline - time_of(self.scheduler.wheel)) / 1e9
 
     def __repr__(self):
         left = self.remaining()
@@ -107,7 +107,7 @@ cdef Timer _timer(object dest, object seconds, bint absolute):
     else:
         deadline = nanoseconds(duration_of("seconds", seconds))
     if not absolute:
-        now = now_ns()
+        now = time_of(scheduler.wheel)
         deadline = now + (deadline if deadline < FOREVER - now else FOREVER - now)
     timer.scheduler = scheduler
     timer.dest = dest
@@ -122,6 +122,11 @@ cdef Timer _timer(object dest, object seconds, bint absolute):
     if not scheduler.draining:
         scheduler.arm()
     return timer
+
+
+def monotonic_time():
+    """Return the time in seconds by the clock that the timers of the loop go by."""
+    return time_of(current_scheduler().wheel) / 1e9
 
 
 def send_after(dest, message, seconds, *, absolute=False):

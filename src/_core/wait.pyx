@@ -15,7 +15,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 
 from fastask._core.mailbox cimport Letter
 from fastask._core.process cimport CLOSING, DEAD, DOOMED, FREE, UNWINDING, Process
-from fastask._core.wheel cimport IDLE, limit_of, now_ns
+from fastask._core.wheel cimport IDLE, limit_of, time_of
 
 from fastask._core.errors import ExitSignal
 
@@ -79,10 +79,6 @@ cdef extern from *:
     }
     """
     void fastask_set_slots(object type, void *step)
-
-
-cdef enum:
-    MOST_IMMEDIATE = 128    # waits that are over at once, in one turn
 
 
 @cython.no_gc
@@ -180,9 +176,9 @@ cdef class Wait(Node):
         if self.stage == FRESH:
             # I14: a process whose waits are always over at once has turns all the same.
             process.hub.immediate += 1
-            if process.hub.immediate > MOST_IMMEDIATE:
-                process.hub.immediate = 0
-                return self._take_turn(out)
+            if process.hub.immediate > process.hub.patience:
+                if process.hub.interrupts():
+                    return self._take_turn(out)
         if self.poll():
             pass
         elif self.expired or (self.limited and self.limit == 0):
@@ -209,7 +205,7 @@ cdef class Wait(Node):
         cdef Process process = self.process
         cdef PyObject *driver = process.hub.current()
         if self.stage == FRESH and self.limited:
-            process.hub.wheel.add(self, now_ns() + self.limit)
+            process.hub.wheel.add(self, time_of(process.hub.wheel) + self.limit)
             if not process.hub.draining:
                 process.hub.arm()
         self.stage = PARKED

@@ -65,12 +65,15 @@ cdef class Wheel:
     cdef unsigned long long tick        # the last tick whose slot was emptied
     cdef unsigned long long orders
     cdef Py_ssize_t armed
+    cdef long long stands               # ns: where its clock stands; -1: it goes
 
     cdef int add(self, Node node, long long deadline) except -1
     cdef bint remove(self, Node node) noexcept
     cdef int advance(self, long long now) except -1
     cdef long long next_deadline(self) noexcept
     cdef int clear(self) except -1
+    cdef list nodes(self)
+    cdef int stand(self, long long now) except -1
 
     cdef void _place(self, Node node) noexcept
     cdef void _append(self, int index, Node node) noexcept
@@ -78,6 +81,11 @@ cdef class Wheel:
     cdef long long _first_slot(self) noexcept
     cdef int _turn(self, unsigned long long tick) except -1
     cdef int _open(self, int index) except -1
+
+
+cdef inline long long time_of(Wheel wheel) noexcept:
+    """Return the time by the clock of a wheel: the system's, unless that stands."""
+    return now_ns() if wheel.stands < 0 else wheel.stands
 
 
 cdef long long nanoseconds(double seconds) noexcept

@@ -48,6 +48,7 @@ cdef int _compare(const void *left, const void *right) noexcept:
 
 cdef class Wheel:
     def __cinit__(self):
+        self.stands = -1
         self.tick = <unsigned long long>now_ns() >> TICK_SHIFT
 
     cdef int add(self, Node node, long long deadline) except -1:
@@ -122,6 +123,30 @@ cdef class Wheel:
         for index in range(LEVELS * SLOTS):
             while self.slots[index].head is not NULL:
                 self.remove(<Node>self.slots[index].head)
+        return 0
+
+    cdef list nodes(self):
+        """Return every armed node."""
+        cdef list nodes = []
+        cdef PyObject *cursor = self.due.head
+        cdef int index
+        while cursor is not NULL:
+            nodes.append(<Node>cursor)
+            cursor = (<Node>cursor).later
+        for index in range(LEVELS * SLOTS):
+            cursor = self.slots[index].head
+            while cursor is not NULL:
+                nodes.append(<Node>cursor)
+                cursor = (<Node>cursor).later
+        return nodes
+
+    cdef int stand(self, long long now) except -1:
+        """Let the clock stand at `now` until it is told otherwise; see fastask.testing."""
+        if self.stands < 0:
+            if self.armed:
+                raise ValueError("a clock stands from the beginning or never")
+            self.tick = <unsigned long long>now >> TICK_SHIFT
+        self.stands = now
         return 0
 
     cdef void _place(self, Node node) noexcept:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import time
 from collections import deque
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from fastask._core.message import Exited
 from fastask._core.process import Process
 from fastask._core.reason import BRUTAL_KILL, KILL, KILLED, SHUTDOWN, is_expected
 from fastask._core.receive import receive
+from fastask._core.timer import monotonic_time
 from fastask._core.verb import describe, exit, hush, link, monitor, self_, send, unlink
 from fastask._report import report_shutdown, report_slow_shutdown
 from fastask._service import Service
@@ -121,7 +121,7 @@ class Intensity:
 
     def is_exceeded(self) -> bool:
         """Count a restart; tell whether it is one too many."""
-        now = time.monotonic()
+        now = monotonic_time()
         self.restarts.append(now)
         while now - self.restarts[0] > self.max_seconds:
             self.restarts.popleft()
@@ -244,7 +244,7 @@ async def stop_processes(
     children: Sequence[tuple[Process[Any], Hashable, Shutdown]],
 ) -> None:
     """Stop children side by side; each has its own time before it is killed."""
-    begin = time.monotonic()
+    begin = monotonic_time()
     stopping = []
     for process, id, shutdown in children:
         if not process.alive:
@@ -256,7 +256,7 @@ async def stop_processes(
         stopping.append((_deadline(begin, shutdown), ref, process, id, shutdown))
     stopping.sort(key=lambda entry: entry[0])
     for deadline, ref, process, id, shutdown in stopping:
-        left = None if deadline == float("inf") else deadline - time.monotonic()
+        left = None if deadline == float("inf") else deadline - monotonic_time()
         try:
             down = await receive(ref, timeout=left if left is None else max(0.0, left))
         except TimeoutError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import random
-import time
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
 from datetime import datetime, tzinfo
@@ -16,7 +15,9 @@ from fastask._core.process import function_name
 from fastask._core.receive import sleep
 from fastask._core.start import check_function
 from fastask._core.task import async_, start_link
+from fastask._core.timer import monotonic_time
 from fastask._core.verb import set_label
+from fastask._virtual_loop import wall_time
 from fastask.child_spec import ChildSpec, Restart, Shutdown
 
 __all__ = ["Cron", "Every"]
@@ -156,13 +157,13 @@ class Every(_Periodic):
 
     async def _run(self) -> None:
         set_label(repr(self))
-        due = time.monotonic() + (0.0 if self.immediate else self.seconds)
+        due = monotonic_time() + (0.0 if self.immediate else self.seconds)
         while True:
             late = random.uniform(0.0, self.jitter) if self.jitter else 0.0
-            await sleep(max(0.0, due + late - time.monotonic()))
+            await sleep(max(0.0, due + late - monotonic_time()))
             await self._work()
             due += self.seconds
-            behind = time.monotonic() - due
+            behind = monotonic_time() - due
             if behind > 0:
                 due += self.seconds * (behind // self.seconds + 1)
 
@@ -225,7 +226,7 @@ class Cron(_Periodic):
         return f"Cron({self.expression!r}, {function_name(self.fn)})"
 
     def _now(self) -> datetime:
-        return datetime.now(self.timezone)
+        return datetime.fromtimestamp(wall_time(), self.timezone)
 
     def _times(self, after: datetime) -> Iterator[datetime]:
         try:

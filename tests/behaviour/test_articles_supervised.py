@@ -31,6 +31,7 @@ PROGRAMS = supervised.make_programs()
 @pytest.mark.slow
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 class TestPrograms:
+    @pytest.mark.usefixtures("crashes")
     async def test_gives_its_value_and_leaves_nothing(self, program: Program) -> None:
         assert await program.run() == program.value
         assert receive_nowait(default=None) is None
@@ -161,6 +162,7 @@ async def until(server: Any, count: int) -> None:
 
 
 class TestMasterAndTasks:
+    @pytest.mark.usefixtures("crashes")
     async def test_under_one_for_all_the_tasks_stop_with_the_master(self) -> None:
         me = self_()
         numbers: Iterator[int] = iter(range(100))

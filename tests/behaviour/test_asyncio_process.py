@@ -337,6 +337,7 @@ class TestAwaitFromPlainTask:
 
         assert await task == "result"
 
+    @pytest.mark.usefixtures("crashes")
     async def test_raises_its_exception(self) -> None:
         process = spawn(crash, ValueError("boom"))
         task = asyncio.create_task(wait_for_process(process))

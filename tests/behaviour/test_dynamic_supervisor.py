@@ -154,6 +154,7 @@ class TestStartChild:
         await started()
         await started()
 
+    @pytest.mark.usefixtures("crashes")
     async def test_puts_extra_arguments_first_also_on_a_restart(self) -> None:
         spec = ChildSpec("w", Worker.start_link, ("c",))
         extra = (self_(), "a", "b")
@@ -234,6 +235,7 @@ class TestRestart:
 
             assert supervisor.count_children().specs == 1
 
+    @pytest.mark.usefixtures("crashes")
     @pytest.mark.parametrize("reason", [NORMAL, SHUTDOWN, (SHUTDOWN, "x"), "boom"])
     async def test_of_a_permanent_child_always(self, reason: Any) -> None:
         async with DynamicSupervisor() as supervisor:
@@ -257,6 +259,7 @@ class TestRestart:
 
             assert supervisor.count_children().specs == 1
 
+    @pytest.mark.usefixtures("crashes")
     async def test_is_tried_again_when_it_fails(self) -> None:
         start = attempts("ok", ValueError("first"), "ok")
         async with DynamicSupervisor() as supervisor:
@@ -267,6 +270,7 @@ class TestRestart:
 
             assert supervisor.count_children() == ChildCount(1, 1, 0, 1)
 
+    @pytest.mark.usefixtures("crashes")
     async def test_that_ignores_removes_the_child(self) -> None:
         async with DynamicSupervisor() as supervisor:
             spec = ChildSpec("x", attempts("ok", None))
@@ -277,6 +281,7 @@ class TestRestart:
 
             assert supervisor.which_children() == []
 
+    @pytest.mark.usefixtures("crashes")
     async def test_too_often_ends_the_supervisor(self) -> None:
         trap_exit(True)
         supervisor = await DynamicSupervisor.start_link(max_restarts=2)
@@ -291,6 +296,7 @@ class TestRestart:
         assert other is not None
         assert not other.alive
 
+    @pytest.mark.usefixtures("crashes")
     async def test_that_fails_too_often_ends_the_supervisor(self) -> None:
         trap_exit(True)
         supervisor = await DynamicSupervisor.start_link()
@@ -300,6 +306,7 @@ class TestRestart:
 
         assert (await receive(Exited)).reason == SHUTDOWN
 
+    @pytest.mark.usefixtures("crashes")
     async def test_keeps_its_place(self) -> None:
         async with DynamicSupervisor(max_children=1) as supervisor:
             process = await supervisor.start_child(worker())
@@ -329,6 +336,7 @@ class TestTerminateChild:
             with pytest.raises(ChildNotFoundError):
                 await supervisor.terminate_child(process)
 
+    @pytest.mark.usefixtures("crashes")
     async def test_finds_one_that_is_being_restarted_by_its_last_process(self) -> None:
         start = attempts("ok", ValueError("for ever"))
         async with DynamicSupervisor(max_restarts=10**6) as supervisor:

@@ -309,6 +309,7 @@ class TestNobodyThere:
                 await GenServer.call(dest, "hello")
             assert caught.value.reason == "calling_self"
         assert left_behind() == NOTHING
+        fastask.unregister("me")
 
     async def test_a_server_that_calls_itself_ends(self) -> None:
         async def call_self(server: Server, from_: GenCall) -> Any:

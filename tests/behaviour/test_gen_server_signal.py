@@ -200,6 +200,7 @@ class TestSignals:
 
 
 class TestParent:
+    @pytest.mark.usefixtures("crashes")
     @pytest.mark.parametrize("reason", [NORMAL, SHUTDOWN, "crashed"])
     async def test_its_end_terminates_a_server_that_traps(self, reason: Any) -> None:
         """GENS 337: also when it ends normally, and not by handle_info."""
@@ -210,6 +211,7 @@ class TestParent:
         assert await ended(server) == reason
         assert told() == [("terminate", reason)]
 
+    @pytest.mark.usefixtures("crashes")
     async def test_its_end_comes_after_what_was_queued_before(self) -> None:
         parent = spawn(parent_of_a_server, self_())
         server = await receive(Process)
@@ -220,6 +222,7 @@ class TestParent:
         assert (await receive(ref)).reason == "crashed"
         assert told() == [("cast", "before"), ("terminate", "crashed")]
 
+    @pytest.mark.usefixtures("crashes")
     async def test_its_crash_ends_one_that_does_not_trap_at_once(self) -> None:
         """GENS 338."""
         parent = spawn(parent_of_a_server, self_(), False)
@@ -240,6 +243,7 @@ class TestParent:
         assert await GenServer.call(server, 1) == 1
         await GenServer.stop(server)
 
+    @pytest.mark.usefixtures("crashes")
     async def test_its_exit_signal_ends_a_suspended_server(self) -> None:
         parent = spawn(parent_of_a_server, self_())
         server = await receive(Process)

@@ -82,6 +82,7 @@ class TestEvery:
         async with Supervisor([Every(60, tell_thread, self_())]):
             assert await receive() is not threading.main_thread()
 
+    @pytest.mark.usefixtures("crashes")
     async def test_a_run_that_fails_is_a_crash_of_the_child(self) -> None:
         async with Supervisor([Every(60, tell_and_crash, self_())]):
             first = await receive()
@@ -89,6 +90,7 @@ class TestEvery:
 
         assert first is not second
 
+    @pytest.mark.usefixtures("crashes")
     async def test_a_plain_function_that_fails_is_one_too(self) -> None:
         runs = []
         me = self_()
@@ -250,6 +252,7 @@ class TestCron:
             assert described.status == "waiting"
             assert info.process.label == "Cron('0 3 * * *', tell)"
 
+    @pytest.mark.usefixtures("crashes")
     async def test_a_run_that_fails_is_a_crash_of_the_child(self) -> None:
         late = NIGHT + timedelta(seconds=1)
         clock = Clock(NIGHT, NIGHT, NIGHT, late)

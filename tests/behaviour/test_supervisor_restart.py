@@ -159,6 +159,7 @@ class TestRestartType:
 
             assert at("a") is not before
 
+    @pytest.mark.usefixtures("crashes")
     async def test_a_name_is_free_for_the_restart_at_once(self) -> None:
         async with Supervisor([worker("a")]):
             told()
@@ -377,6 +378,7 @@ class TestIntensity:
                 await end(supervisor, "a")
             assert supervisor.which_children() == []
 
+    @pytest.mark.usefixtures("crashes")
     async def test_giving_up_ends_a_caller_that_does_not_trap(self) -> None:
         spec = worker("a")
 
@@ -474,6 +476,7 @@ class TestNested:
             assert inner.process is at("inner")
             assert inner.count_children().active == 2
 
+    @pytest.mark.usefixtures("crashes")
     async def test_both_give_up(self) -> None:
         trap_exit(True)
         inner = Supervisor([worker("a")], max_restarts=0)

@@ -354,6 +354,7 @@ class TestStop:
 
 
 class TestParent:
+    @pytest.mark.usefixtures("crashes")
     @pytest.mark.parametrize("reason", REASONS)
     async def test_its_end_ends_all(self, reason: Any) -> None:
         """For the same reason, also NORMAL."""

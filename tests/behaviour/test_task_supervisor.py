@@ -219,6 +219,7 @@ class TestAsyncNolink:
     ],
 )
 class TestOwnerEnds:
+    @pytest.mark.usefixtures("crashes")
     async def test_and_a_linked_task_ends_unless_that_was_normal(
         self, links: bool, reason: str, survives: bool
     ) -> None:

@@ -102,6 +102,7 @@ class TestStartChild:
 
 
 class TestTemporary:
+    @pytest.mark.usefixtures("crashes")
     async def test_crashes_harm_nobody(self) -> None:
         async with TaskSupervisor() as tasks:
             for _ in range(20):
@@ -116,6 +117,7 @@ class TestTemporary:
 
 
 class TestTransient:
+    @pytest.mark.usefixtures("crashes")
     async def test_that_always_crashes_runs_four_times(self) -> None:
         trap_exit(True)
         tasks = await TaskSupervisor.start_link()
@@ -150,6 +152,7 @@ class TestTransient:
 
             assert tasks.count_children().specs == 0
 
+    @pytest.mark.usefixtures("crashes")
     async def test_runs_again_with_the_same_arguments_and_callers(self) -> None:
         async with TaskSupervisor() as tasks:
             first = tasks.start_child(tell_and_wait, self_(), restart="transient")

@@ -53,6 +53,7 @@ class TestTree:
 
         assert sorted(sent[:3]) == sorted(sent[3:]) == ["ann", "bob", "cy"]
 
+    @pytest.mark.usefixtures("crashes")
     async def test_runs_again_when_looking_for_users_failed(self) -> None:
         me = self_()
         failures = iter([ConnectionError("the database is away")])

@@ -296,6 +296,7 @@ class TestKills:
             assert place.post.requests() > asked
             assert place.post.delivered() == [letter]
 
+    @pytest.mark.usefixtures("crashes")
     @pytest.mark.slow
     @pytest.mark.parametrize("seed", [SEED])
     async def test_at_random_harm_nobody(self, tmp_path: Path, seed: int) -> None:

@@ -28,6 +28,7 @@ class Job:
     def deliver(self, setter: Callable[[Any], None], outcome: object) -> None: ...
 
 class ThreadPool:
+    make_job: type[Job]
     loop: AbstractEventLoop
     limit: int
     jobs: SimpleQueue[Job | None]

@@ -1,0 +1,6 @@
+from collections.abc import Iterable
+
+COUNTS: bool
+
+def count(kinds: Iterable[type]) -> None: ...
+def counts() -> dict[str, tuple[int, int]]: ...
