@@ -63,13 +63,8 @@ async def test_a_crash_that_comes_after_the_kill() -> None:
     assert found == []
 
 
-UNSEEN = pytest.mark.xfail(
-    strict=True,
-    reason="nobody takes the exception of a future that is done",
-)
-
-
-@pytest.mark.parametrize("reason", [KILL, pytest.param("reason", marks=UNSEEN)])
+@pytest.mark.usefixtures("crashes")
+@pytest.mark.parametrize("reason", [KILL, "reason"])
 async def test_a_crash_that_has_come_to_the_loop_but_not_to_the_process(
     reason: object,
 ) -> None:
@@ -85,7 +80,8 @@ async def test_a_crash_that_has_come_to_the_loop_but_not_to_the_process(
     assert found == []
 
 
-@pytest.mark.parametrize("reason", [KILL, pytest.param("reason", marks=UNSEEN)])
+@pytest.mark.usefixtures("crashes")
+@pytest.mark.parametrize("reason", [KILL, "reason"])
 async def test_the_same_with_any_future(reason: object) -> None:
     """asyncio takes the exception too, when a task of its own is cancelled then."""
     found, loop = complaints(), asyncio.get_running_loop()

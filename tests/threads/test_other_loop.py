@@ -118,6 +118,7 @@ class TestExit:
 
         assert exited == Exited(None, "reason")
 
+    @pytest.mark.usefixtures("crashes")
     async def test_does_not_overtake_a_message(self, loop_factory: LoopFactory) -> None:
         async def tells(parent: Process) -> None:
             try:
@@ -350,10 +351,6 @@ MESSAGES: list[Callable[[], object]] = [
 ]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the generated __repr__ keeps a guard that only the importing thread has",
-)
 @pytest.mark.parametrize("make", MESSAGES, ids=lambda make: type(make()).__name__)
 def test_a_message_can_be_printed_in_every_thread(make: Callable[[], object]) -> None:
     message, printed = make(), list[str]()
