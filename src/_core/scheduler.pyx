@@ -689,6 +689,7 @@ cdef class Scheduler(Hub):
         """Stop every process that is no asyncio task: SHUTDOWN, KILL after `grace`."""
         cdef long long deadline = time_of(self.wheel) + nanoseconds(grace)
         cdef set told = set()
+        self.root = None  # when it ends only now, the others go on to theirs
         self.halted = False
         self.arm()
         cdef Process process
