@@ -19,11 +19,13 @@ cdef class Bond(Node):
 
     cdef Ref reference(self):
         """Return the ref of the bond, making it when it is first asked for."""
+        cdef Ref ref
         if self.ref is None:
-            self.ref = new_ref()
-            self.ref.bond = self
+            ref = new_ref()
             if self.letter is not None and self.letter.queued:
-                retag(&self.watcher.mailbox, self.letter, self.ref)
+                retag(&self.watcher.mailbox, self.letter, ref)
+            ref.bond = self
+            self.ref = ref
         return self.ref
 
     cdef int replied(self) except -1:

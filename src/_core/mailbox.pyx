@@ -113,7 +113,11 @@ cdef int take_out(Mailbox *box, Letter letter) except -1:
 cdef int retag(Mailbox *box, Letter letter, Ref tag) except -1:
     """Index a queued letter under a ref that was made after it had arrived."""
     letter.tag = tag
-    _enter(box, letter)
+    try:
+        _enter(box, letter)
+    except MemoryError:
+        letter.tag = None  # it is not in the index (I6)
+        raise
     return 0
 
 

@@ -290,20 +290,24 @@ cdef class Process:
             (<Process>self.live_later).live_earlier = self.live_earlier
         self.live_earlier = self.live_later = NULL
         hub.live -= 1
-        if hub.vacated is not None and not hub.vacated.done():
-            hub.vacated.set_result(None)
         Py_DECREF(self)  # taken in enter_table; the caller holds another
         return 0
 
     cdef int settle(self) except -1:
         """Schedule the callbacks of those who wait for the end."""
         cdef list callbacks
+        cdef object vacated = self.hub.vacated
+        if vacated is not None and not vacated.done():
+            vacated.set_result(None)
         if self.extra is None or self.extra.callbacks is None:
             return 0
         callbacks = self.extra.callbacks
         self.extra.callbacks = None
         for callback, context, subject in callbacks:
-            self.hub.loop.call_soon(callback, subject, context=context)
+            try:
+                self.hub.loop.call_soon(callback, subject, context=context)
+            except MemoryError:  # once more: who waits would wait for ever
+                self.hub.loop.call_soon(callback, subject, context=context)
         return 0
 
     cdef object failure(self):

@@ -20,7 +20,7 @@ cdef extern from *:
 _LOGGER = logging.getLogger("fastask")
 
 
-cdef dict crash_record(Process process):
+cdef dict crash_record(Process process, bint observed):
     """Return all that a report says, before the process lets go of it."""
     return {
         "process_id": process.id,
@@ -32,6 +32,7 @@ cdef dict crash_record(Process process):
         "process_ancestors": line_members(process.ancestors, False),
         "process_callers": line_members(process.callers, True),
         "process_age": (time_of(process.hub.wheel) - process.born) / 1e9,
+        "process_observed": observed,
         "exit_reason": process.reason,
     }
 

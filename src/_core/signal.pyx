@@ -59,7 +59,7 @@ cdef int arrived(Process process, Letter letter) except -1:
         if wait.wants(letter):
             wait.rouse()
     if process.extra is not None and process.extra.guests:
-        for wait in tuple(process.extra.guests):
+        for wait in process.extra.guests:  # rousing changes no list
             if wait.wants(letter):
                 wait.rouse()
     return 0
@@ -69,13 +69,14 @@ cdef int unpack(Process process, Letter letter) except -1:
     """Turn a packed letter into the two messages that it stands for (I5)."""
     cdef Bond bond = <Bond>letter.message
     cdef Ref ref = bond.reference()
-    letter.packed = False
-    process.mailbox.packed -= 1
-    bond.letter = None
-    letter.message = new_reply(ref, bond.target.outcome)
+    cdef object reply = new_reply(ref, bond.target.outcome)
     insert_after(
         &process.mailbox, letter, new_down(ref, bond.target, _NORMAL), ref
     )
+    letter.packed = False
+    process.mailbox.packed -= 1
+    bond.letter = None
+    letter.message = reply
     return 0
 
 
@@ -131,6 +132,14 @@ cdef int kill_later(Process target) except -1:
     return target.wake()
 
 
+cdef int not_told(Process process, object error) except -1:
+    """End a process that a message of the runtime did not reach, for want of memory.
+
+    It would wait for that message for ever.
+    """
+    return doom(process, error)
+
+
 # The end.
 
 cdef int finish(Process process, object reason) except -1:
@@ -139,44 +148,64 @@ cdef int finish(Process process, object reason) except -1:
     Its name is free and it is out of the table before anyone is told (I12). Replies
     go first, then exits over links, then downs.
     """
-    cdef dict failure
-    cdef bint crashed
+    cdef object failure = None
+    cdef bint crashed, observed
     if process.life == DEAD:
         return 0
     if process.fate == FREE:
         process.reason = reason
-    failure = None
     if not process.reported and not is_expected(process.reason):
         if not process.adopted or process.fate != FREE:
             # A server tells of its own crash, as whoever it is linked to may not know why.
             observed = _is_observed(process)
             if not observed or (process.serves and process.fate == FREE):
-                failure = crash_record(process)
-                failure["process_observed"] = observed
+                failure = _record(process, observed)
                 process.reported = True
     crashed = process.fate == FREE and isinstance(reason, BaseException)
     if crashed:
         crashed = not _is_awaited(process)
     process.life = DEAD
-    if process.extra is not None:
-        _release_extras(process)
+    # Whatever goes wrong on the way, everybody is told.
+    try:
+        _release(process)
+    finally:
+        try:
+            if process.bonds_in is not NULL or process.bonds_out is not NULL:
+                _tell(process)
+        finally:
+            if process.mailbox.head is not NULL:
+                empty(&process.mailbox)
+            process.context = None
+            process.settle()
+            process.ancestors = process.callers = None
+    if failure is not None:
+        if isinstance(failure, BaseException):
+            raise failure
+        report_crash(<dict>failure)
+    if crashed:
+        release_frames(process.reason)
+    return 0
+
+
+cdef object _record(Process process, bint observed):
+    """Return what the report of a crash says, or why it cannot be told."""
+    try:
+        return crash_record(process, observed)
+    except BaseException as error:
+        return error
+
+
+cdef int _release(Process process) except -1:
     process.leave_table()
     if process.timers is not NULL:
         disarm_all(process)
-    process.body = process.awaited = process.function = None
-    if process.parked is not None:
-        _let_go(process)
-    if process.bonds_in is not NULL or process.bonds_out is not NULL:
-        _tell(process)
-    if process.mailbox.head is not NULL:
-        empty(&process.mailbox)
-    process.context = None
-    process.settle()
-    process.ancestors = process.callers = None
-    if failure is not None:
-        report_crash(failure)
-    if crashed:
-        release_frames(process.reason)
+    process.body = process.function = process.awaited = None
+    try:
+        if process.extra is not None:
+            _release_extras(process)
+    finally:
+        if process.parked is not None:
+            _let_go(process)
     return 0
 
 
@@ -225,7 +254,7 @@ cdef int _release_extras(Process process) except -1:
         process.hub.wheel.remove(extra.deadline)
         extra.deadline = None
     if extra.guests:
-        for wait in tuple(extra.guests):
+        for wait in extra.guests:
             (<Wait>wait).rouse()  # it raises where it is awaited
     return 0
 
@@ -242,64 +271,105 @@ cdef int _tell_one(Bond bond, object reason) except -1:
     """The usual end of a task: one bond, to its owner."""
     cdef Process process = bond.target
     detach(bond)
-    if bond.flags & REPLY:
-        bond.replied()
-    if bond.flags & LINK:
-        bond.exited(process, bond.watcher, reason)
-    if bond.flags & MONITOR:
-        bond.down(reason)
+    try:
+        if bond.flags & REPLY:
+            bond.replied()
+        if bond.flags & LINK:
+            bond.exited(process, bond.watcher, reason)
+        if bond.flags & MONITOR:
+            bond.down(reason)
+    except MemoryError as error:
+        not_told(bond.watcher, error)
     return 0
 
 
 cdef int _tell_two(Bond bond, Bond other, object reason) except -1:
     """The usual end of a supervised task: its owner, and its supervisor."""
-    cdef Process process = bond.target
     detach(bond)
     detach(other)
-    if bond.flags & REPLY:
-        bond.replied()
-    if other.flags & REPLY:
-        other.replied()
-    if bond.flags & LINK:
-        bond.exited(process, bond.watcher, reason)
-    if other.flags & LINK:
-        other.exited(process, other.watcher, reason)
-    if bond.flags & MONITOR:
-        bond.down(reason)
-    if other.flags & MONITOR:
-        other.down(reason)
+    _tell_reply(bond)
+    _tell_reply(other)
+    _tell_exit(bond, bond.target, bond.watcher, reason)
+    _tell_exit(other, other.target, other.watcher, reason)
+    _tell_down(bond, reason)
+    _tell_down(other, reason)
     return 0
 
 
 cdef int _tell(Process process) except -1:
     cdef object reason = process.reason
     cdef Bond bond
-    cdef list incoming, outgoing
     if process.bonds_out is NULL:
         if process.bonds_in_count == 1:
             return _tell_one(<Bond>process.bonds_in, reason)
         if process.bonds_in_count == 2:
             bond = <Bond>process.bonds_in
             return _tell_two(bond, <Bond>bond.in_later, reason)
-    incoming = bonds_of(process, True)
-    outgoing = bonds_of(process, False)
+    try:
+        incoming = bonds_of(process, True)
+        outgoing = bonds_of(process, False)
+    except MemoryError:
+        return _tell_in_turn(process)
+    return _tell_all(process, incoming, outgoing)
+
+
+cdef int _tell_in_turn(Process process) except -1:
+    """Tell one after the other, without the memory that the right order needs."""
+    cdef Bond bond
+    while process.bonds_in is not NULL:
+        _tell_one(<Bond>process.bonds_in, process.reason)
+    while process.bonds_out is not NULL:
+        bond = <Bond>process.bonds_out
+        detach(bond)
+        if bond.ref is not None:
+            bond.ref.bond = None
+        _tell_exit(bond, process, bond.target, process.reason)
+    return 0
+
+
+cdef int _tell_all(Process process, list incoming, list outgoing) except -1:
+    cdef object reason = process.reason
+    cdef Bond bond
     for bond in incoming:
         detach(bond)
-        if bond.flags & REPLY:
-            bond.replied()
+        _tell_reply(bond)
     for bond in outgoing:
         detach(bond)
         if bond.ref is not None:
             bond.ref.bond = None
     for bond in incoming:
-        if bond.flags & LINK:
-            bond.exited(process, bond.watcher, reason)
+        _tell_exit(bond, process, bond.watcher, reason)
     for bond in outgoing:
-        if bond.flags & LINK:
-            bond.exited(process, bond.target, reason)
+        _tell_exit(bond, process, bond.target, reason)
     for bond in incoming:
-        if bond.flags & MONITOR:
+        _tell_down(bond, reason)
+    return 0
+
+
+cdef int _tell_reply(Bond bond) except -1:
+    if bond.flags & REPLY:
+        try:
+            bond.replied()
+        except MemoryError as error:
+            not_told(bond.watcher, error)
+    return 0
+
+
+cdef int _tell_exit(Bond bond, Process dead, Process survivor, object reason) except -1:
+    if bond.flags & LINK:
+        try:
+            bond.exited(dead, survivor, reason)
+        except MemoryError as error:
+            not_told(survivor, error)
+    return 0
+
+
+cdef int _tell_down(Bond bond, object reason) except -1:
+    if bond.flags & MONITOR:
+        try:
             bond.down(reason)
+        except MemoryError as error:
+            not_told(bond.watcher, error)
     return 0
 
 
