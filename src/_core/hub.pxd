@@ -38,3 +38,4 @@ cdef class Hub:
 cdef PyObject *running_hub() noexcept
 cdef PyObject *swap_running_hub(PyObject *hub) noexcept
 cdef bint is_here(Hub hub) except -1
+cdef int call_soon(Hub hub, object callback, object argument) except -1

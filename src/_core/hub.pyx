@@ -77,3 +77,23 @@ cdef bint is_here(Hub hub) except -1:
     if fastask_running_hub is <PyObject *>hub:
         return True
     return _get_running_loop() is hub.loop
+
+
+cdef int call_soon(Hub hub, object callback, object argument) except -1:
+    """Have the loop make a call soon; without an argument where that is None.
+
+    A call that is lost would let somebody wait for ever. So for want of memory it is
+    tried a second time: what the first try took is free again.
+    """
+    try:
+        return _call_soon(hub, callback, argument)
+    except MemoryError:
+        return _call_soon(hub, callback, argument)
+
+
+cdef int _call_soon(Hub hub, object callback, object argument) except -1:
+    if argument is None:
+        hub.loop.call_soon(callback, context=hub.context)
+    else:
+        hub.loop.call_soon(callback, argument, context=hub.context)
+    return 0

@@ -23,6 +23,7 @@ cdef class Scheduler(Hub):
     cdef public object threads      # the pool for plain functions, made when needed
     cdef object swap_current        # asyncio's function from 3.14 on, else None
     cdef PyObject *entered          # the current task as we set it; only compared
+    cdef Process stepped            # whose step goes on; also while it is not on the stack
     cdef Process running            # whose coroutine is on top of the stack
     cdef readonly unsigned long long steps
     cdef int stride                 # steps until the drain looks at the clock
@@ -38,9 +39,10 @@ cdef class Scheduler(Hub):
     cdef int post(self, tuple call) except -1
 
     cdef int _run(self) except -1
-    cdef int _run_in_order(self) except -1
-    cdef int _run_chosen(self) except -1
+    cdef int _step_in_order(self) except -1
+    cdef int _step_chosen(self) except -1
     cdef Process _take_chosen(self)
+    cdef int _rescue(self, Process process, object error) except -1
     cdef object _enter(self, object task)
     cdef object _interruption(self, Process process)
     cdef int _yielded(self, Process process, object what) except -1
@@ -53,6 +55,7 @@ cdef class Scheduler(Hub):
     cdef int _finish(self, Process process, object reason) except -1
     cdef int _close(self, Process process) except -1
     cdef int _arm_timer(self) except -1
+    cdef int _arm_timer_in(self, double seconds) except -1
     cdef int _take_inbox(self) except -1
 
 

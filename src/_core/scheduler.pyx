@@ -18,7 +18,7 @@ from cpython.ref cimport Py_DECREF
 
 from fastask._core.aim cimport disarm_all
 from fastask._core.bond cimport LINK, Bond
-from fastask._core.hub cimport Hub, running_hub, swap_running_hub
+from fastask._core.hub cimport Hub, call_soon, running_hub, swap_running_hub
 from fastask._core.process cimport (
     CLOSING, DEAD, DOOMED, FREE, RUNNABLE, RUNNING, UNWINDING, WAITING, Process,
     line_of,
@@ -70,10 +70,10 @@ cdef extern from *:
 
     /* PyIter_Send for throw. */
     static PySendResult fastask_throw(
-        PyObject *coroutine, PyObject *error, PyObject **out
+        PyObject *coroutine, PyObject *name, PyObject *error, PyObject **out
     ) {
         PyObject *stop;
-        *out = PyObject_CallMethod(coroutine, "throw", "O", error);
+        *out = PyObject_CallMethodOneArg(coroutine, name, error);
         if (*out != NULL) return PYGEN_NEXT;
         if (!PyErr_ExceptionMatches(PyExc_StopIteration)) return PYGEN_ERROR;
         stop = fastask_fetch();
@@ -84,7 +84,9 @@ cdef extern from *:
     """
     void fastask_silence(object coroutine)
     object fastask_fetch()
-    PySendResult fastask_throw(object coroutine, object error, PyObject **out)
+    PySendResult fastask_throw(
+        object coroutine, object name, object error, PyObject **out
+    )
 
 cdef object _NORMAL = NORMAL
 cdef object _SHUTDOWN = SHUTDOWN
@@ -160,13 +162,13 @@ cdef class Scheduler(Hub):
     cdef int arm(self) except -1:
         if self.draining or self.armed:
             return 0
-        self.armed = True
         try:
-            self.loop.call_soon(self.drain_callback, context=self.context)
+            call_soon(self, self.drain_callback, None)
         except RuntimeError:
-            self.armed = False
             if not self.loop.is_closed():
                 raise
+        else:
+            self.armed = True
         return 0
 
     def _drain(self):
@@ -176,26 +178,46 @@ cdef class Scheduler(Hub):
         if self.draining:
             return
         self.armed = False
+        task = self._enter(None)
         self.draining = True
         outer = swap_running_hub(<PyObject *>self)
-        task = self._enter(None)
         try:
             self._run()
         finally:
-            self._enter(task)
             swap_running_hub(outer)
             self.draining = False
             self.running = None
-            if (self.run_head is not NULL or self.inbox) and not self.halted:
-                self.arm()
-            self._arm_timer()
+            try:
+                if (self.run_head is not NULL or self.inbox) and not self.halted:
+                    self.arm()
+                self._arm_timer()
+            finally:
+                self._enter(task)
 
     cdef int _run(self) except -1:
-        if self.chooser is not None:
-            return self._run_chosen()
-        return self._run_in_order()
+        try:
+            if self.chooser is None:
+                return self._step_in_order()
+            return self._step_chosen()
+        except BaseException as error:
+            if self.stepped is not None:
+                self._rescue(self.stepped, error)
+            raise
+        finally:
+            self.stepped = None
 
-    cdef int _run_in_order(self) except -1:
+    cdef int _rescue(self, Process process, object error) except -1:
+        """End a process that was neither parked nor queued when its step failed."""
+        if process.life == DEAD or process.queued:
+            return 0
+        if process.fate == FREE:
+            process.fate = DOOMED
+            process.reason = error
+        process.killing = True
+        process.life = WAITING
+        return process.wake()
+
+    cdef int _step_in_order(self) except -1:
         cdef Process process
         cdef long long now = now_ns()
         cdef long long end = now + BUDGET
@@ -212,7 +234,9 @@ cdef class Scheduler(Hub):
                     return 0
             process = _take(self, NULL)
             if process.life == RUNNABLE:
+                self.stepped = process
                 self.step(process)
+                self.stepped = None
                 if self.halted:
                     return 0
             steps += 1
@@ -232,7 +256,7 @@ cdef class Scheduler(Hub):
                 if now > end:
                     return 0
 
-    cdef int _run_chosen(self) except -1:
+    cdef int _step_chosen(self) except -1:
         """Step runnable processes in an order that the chooser decides (I19).
 
         What is open is which of them goes first, and whether the loop has its turn
@@ -248,7 +272,9 @@ cdef class Scheduler(Hub):
             process = self._take_chosen()
             if process.life == RUNNABLE:
                 self.chooser.chosen(process)
+                self.stepped = process
                 self.step(process)
+                self.stepped = None
                 if self.halted:
                     return 0
                 steps += 1
@@ -334,7 +360,7 @@ cdef class Scheduler(Hub):
         process.awaited = None
         PyContext_Enter(context)
         if error is not None:
-            status = fastask_throw(process.body, error, &out)
+            status = fastask_throw(process.body, "throw", error, &out)
         else:
             status = PyIter_Send(process.body, None, &out)
         if status == PYGEN_ERROR:
@@ -397,8 +423,7 @@ cdef class Scheduler(Hub):
 
     cdef int _give_loop_a_turn(self, Process process) except -1:
         """A bare yield, as of `asyncio.sleep(0)`: the loop runs once before it goes on."""
-        self.loop.call_soon(self._go_on, process, context=self.context)
-        return 0
+        return call_soon(self, self._go_on, process)
 
     def _go_on(self, Process process):
         if process.awaited is None and process.parked is None:
@@ -522,29 +547,33 @@ cdef class Scheduler(Hub):
         cdef object task
         cdef object interrupt = None
         cdef Process outer = self.running
-        process.fate = CLOSING
-        if process.awaited is not None:
-            self._detach_future(process)
-        try:
-            PyContext_Enter(context)
-        except RuntimeError:  # a task that shares the context is running in it
-            context = context.copy()
-            PyContext_Enter(context)
-        process.life = RUNNING
-        self.running = process
         task = self._enter(process)
         try:
-            coroutine.close()
-        except (KeyboardInterrupt, SystemExit) as error:
-            interrupt = error
-        except BaseException:  # the fate is fixed: nothing changes the reason
-            pass
+            process.fate = CLOSING
+            if process.awaited is not None:
+                self._detach_future(process)
+            try:
+                PyContext_Enter(context)
+            except RuntimeError:  # a task that shares the context is running in it
+                context = context.copy()
+                PyContext_Enter(context)
+            process.life = RUNNING
+            self.running = process
+            try:
+                coroutine.close()
+            except (KeyboardInterrupt, SystemExit) as error:
+                interrupt = error
+            except BaseException:  # the fate is fixed: nothing changes the reason
+                pass
+            finally:
+                PyContext_Exit(context)
+                self.running = outer
         finally:
-            PyContext_Exit(context)
             self._enter(task)
-            self.running = outer
-        silence(coroutine)
-        self._finish(process, process.reason)
+        try:
+            silence(coroutine)
+        finally:
+            self._finish(process, process.reason)
         if interrupt is not None:
             raise interrupt
         return 0
@@ -553,15 +582,20 @@ cdef class Scheduler(Hub):
 
     cdef Process spawn(self, object coroutine, object function, Process parent):
         """Make a process of a coroutine and put it in the run queue."""
-        cdef Process process = Process.__new__(Process)
+        cdef Process process
+        try:
+            process = Process.__new__(Process)
+            process.context = PyContext_CopyCurrent()
+            if parent is not None:
+                process.ancestors = line_of(parent)
+        except MemoryError:
+            coroutine.close()  # or it would warn that it was never awaited
+            raise
         process.hub = self
         process.body = coroutine
         process.function = function
-        process.context = PyContext_CopyCurrent()
         process.born = self.clock if self.draining else time_of(self.wheel)
         process.life = WAITING
-        if parent is not None:
-            process.ancestors = line_of(parent)
         process.enter_table()
         process.wake()
         if self.witness is not None:
@@ -634,10 +668,18 @@ cdef class Scheduler(Hub):
         if self.wheel.stands < 0:
             # Whole milliseconds, rounded up: uvloop rounds to the nearest.
             delay = (delay + 999_999) // 1_000_000 * 1_000_000
-        self.armed_timer = self.loop.call_later(
-            delay / 1e9, self._timer_due, context=self.context
-        )
+        self.armed_timer = None
+        try:
+            self._arm_timer_in(delay / 1e9)
+        except MemoryError:  # without the call, everybody would wait for ever
+            self._arm_timer_in(delay / 1e9)
         self.armed_for = deadline
+        return 0
+
+    cdef int _arm_timer_in(self, double seconds) except -1:
+        self.armed_timer = self.loop.call_later(
+            seconds, self._timer_due, context=self.context
+        )
         return 0
 
     def _timer_due(self):
