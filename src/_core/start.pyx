@@ -13,7 +13,7 @@ from fastask._core.process cimport DEAD, Process
 from fastask._core.scheduler cimport (
     Scheduler, current_or_none, current_process, current_scheduler,
 )
-from fastask._core.signal cimport link_processes, monitor_process
+from fastask._core.signal cimport kill_later, link_processes, monitor_process
 from fastask._core.wait cimport Wait
 from fastask._core.wheel cimport duration_of
 
@@ -129,9 +129,13 @@ cdef Process start_process(
             fn.close()
             check_executor(executor, fn)
             raise TypeError(f"executor must be None for a coroutine, got {executor!r}")
-        process = scheduler.spawn(fn, fn, parent)
-        process.given = True
         scheduler.given.add(fn)
+        try:
+            process = scheduler.spawn(fn, fn, parent)
+        except BaseException:
+            scheduler.given.discard(fn)
+            raise
+        process.given = True
         return process
     if is_async(fn):
         if executor is not None:
@@ -187,13 +191,32 @@ cdef Process _spawn(object fn, tuple args, object name, object trap_exit, object
             discard(fn)
         raise
     process = start_process(scheduler, fn, args, None, current_or_none())
-    if name is not None:
-        register_process(process, name)
+    try:
+        if name is not None:
+            register_process(process, name)
+        if grace is not None:
+            process.extras().grace = seconds
+    except BaseException:
+        undo(process)
+        raise
     if trap_exit:
         process.traps = True
-    if grace is not None:
-        process.extras().grace = seconds
     return process
+
+
+cdef int undo(Process process) except -1:
+    """End a process, silently, whose start is incomplete; it has not run."""
+    process.reported = True
+    return kill_later(process)
+
+
+cdef int start_linked(Process me, Process process) except -1:
+    """Link a process that was just started; it does not stay when that fails."""
+    try:
+        return link_processes(me, process)
+    except BaseException:
+        undo(process)
+        raise
 
 
 def spawn(fn, *args, name=None, trap_exit=False, grace=None):
@@ -249,7 +272,7 @@ def spawn_link(fn, *args, name=None, trap_exit=False, grace=None):
     """
     cdef Process me = caller_for(fn)
     cdef Process process = _spawn(fn, args, name, trap_exit, grace)
-    link_processes(me, process)
+    start_linked(me, process)
     return process
 
 
@@ -263,7 +286,11 @@ def spawn_monitor(fn, *args, name=None, trap_exit=False, grace=None):
     """
     cdef Process me = caller_for(fn)
     cdef Process process = _spawn(fn, args, name, trap_exit, grace)
-    return process, monitor_process(me, process, None, 0)
+    try:
+        return process, monitor_process(me, process, None, 0)
+    except BaseException:
+        undo(process)
+        raise
 
 
 def start_root(Scheduler scheduler, fn, *args):

@@ -21,10 +21,9 @@ from fastask._core.scheduler cimport (
     Scheduler, current_process, runs_here, stranger,
 )
 from fastask._core.signal cimport (
-    arrived, deliver, exit_by_call, exit_by_link, flush_down, link_processes,
-    unlink_processes,
+    arrived, deliver, exit_by_call, exit_by_link, flush_down, unlink_processes,
 )
-from fastask._core.start cimport caller_for, start_process
+from fastask._core.start cimport caller_for, start_linked, start_process
 from fastask._core.wait cimport Wait
 
 from fastask._core.errors import NotOwnerError, TaskTimeoutError
@@ -456,8 +455,8 @@ cdef Task start_task(
     Scheduler scheduler, Process owner, object fn, tuple args, object executor, int flags
 ):
     """Start a process that owes `owner` a reply."""
+    cdef Task task = Task.__new__(Task)  # first: it may fail
     cdef Process process = start_process(scheduler, fn, args, executor, owner)
-    cdef Task task = Task.__new__(Task)
     process.callers = line_of(owner)
     task.watcher = owner
     task.target = process
@@ -543,7 +542,7 @@ def start_link(fn, *args):
     cdef Process me = caller_for(fn)
     cdef Process process = start_process(<Scheduler>me.hub, fn, args, None, me)
     process.callers = line_of(me)
-    link_processes(me, process)
+    start_linked(me, process)
     return process
 
 

@@ -8,7 +8,7 @@ from fastask._core.names cimport check_dest, deliver_by_ref, lookup
 from fastask._core.process cimport DEAD, Process
 from fastask._core.ref cimport Ref, new_ref
 from fastask._core.scheduler cimport Scheduler, current_scheduler
-from fastask._core.signal cimport deliver
+from fastask._core.signal cimport deliver, not_told
 from fastask._core.wheel cimport FOREVER, IDLE, duration_of, nanoseconds, time_of
 
 
@@ -71,7 +71,7 @@ cdef class Timer(Aim):
             process = <Process>self.dest
             if process.hub is not self.scheduler:
                 return (<Scheduler>process.hub).post((_deliver, process, message))
-            return deliver(process, message)
+            return _deliver_late(process, message)
         if type(self.dest) is Ref:
             process = <Process>(<Ref>self.dest).process
             if process is None:
@@ -86,7 +86,14 @@ cdef class Timer(Aim):
                 {"message": f"cannot look up {self.dest!r}", "exception": error}
             )
             return 0
-        return 0 if process is None else deliver(process, message)
+        return 0 if process is None else _deliver_late(process, message)
+
+
+cdef int _deliver_late(Process process, object message) except -1:
+    try:
+        return deliver(process, message)
+    except MemoryError as error:  # nobody else is there to be told
+        return not_told(process, error)
 
 
 def _deliver(Process process, message):
