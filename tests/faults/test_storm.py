@@ -83,6 +83,7 @@ class TestStorm:
         expected = fastask.KILLED if reason is fastask.KILL else reason
         assert {getattr(end, "reason", None) for end in ends} == {expected}
 
+    @pytest.mark.usefixtures("crashes")
     async def test_an_end_passes_through_a_complete_mesh(self) -> None:
         mesh = [fastask.spawn(knot) for _ in range(100)]
         for process in mesh:
