@@ -1,6 +1,6 @@
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, type_check_only
 
 from typing_extensions import disjoint_base
 
@@ -11,6 +11,7 @@ from fastask._core.wheel import Node
 
 DEFAULT_GRACE: float
 
+@type_check_only
 class Chooser(Protocol):
     def choose(self, count: int, /) -> int: ...
     def chosen(self, process: Process[Any], /) -> None: ...
