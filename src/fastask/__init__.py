@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastask import sys as sys  # not in __all__: a star import must not hide Python's
+from fastask import testing as testing
 from fastask.agent import (
     Agent,
 )
