@@ -661,3 +661,21 @@ class TestDeathOfTheConsumer:
             await reason_of(ref)
         assert crew.alive == []
         assert len(kept) == 1
+
+
+@pytest.mark.xfail(reason="the iterator goes first, and closes the input a turn later")
+@pytest.mark.parametrize("leave", [by_async_with, by_error_in_async_with])
+async def test_an_async_input_has_been_closed_when_async_with_is_left(
+    leave: Leave,
+) -> None:
+    closed = []
+
+    async def items() -> AsyncIterator[int]:
+        try:
+            for item in range(9):
+                yield item
+        finally:
+            closed.append("closed")
+
+    await leave(Crew().stream(items()))
+    assert closed == ["closed"]
