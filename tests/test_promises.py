@@ -1,7 +1,7 @@
 """The page of promises is whole: its clauses are numbered, and their tests exist.
 
-docs/promises.md says what a program may rely on. A test that is renamed must not leave a
-promise that nothing holds.
+docs/promises.md says what a program may rely on. A test that is renamed must not leave
+a promise that nothing holds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Promises of docs/promises.md that belong to no noun, or to none that has a test file.
+"""Promises of docs/promises.md that belong to no noun, or that no other test holds.
 
 Nobody runs between two awaits; a call that was given up is handled; and what differs from
 Elixir: hibernation, addresses of other nodes, tracebacks, awaiting twice, ancestors.
@@ -154,15 +154,27 @@ class TestTraceback:
 
 
 class TestAwaitTwice:
-    async def test_without_a_limit_is_an_error(self) -> None:
+    @pytest.mark.xfail(
+        strict=True,
+        reason="a task whose ref nobody asked for still counts as one that may reply",
+    )
+    async def test_of_a_task_whose_value_was_taken_is_an_error(self) -> None:
         async def one() -> int:
             return 1
 
-        task = async_(one)
-        assert await task == 1
-
-        with pytest.raises(RuntimeError, match="was taken"):
+        async def owner() -> None:
+            task = async_(one)
             await task
+            await task
+
+        process, ref = spawn_monitor(owner)
+        for _ in range(20):
+            await sleep(0)
+        down = fastask.receive_nowait(ref, default=None)
+        fastask.exit(process, KILL)
+
+        assert down is not None
+        assert isinstance(down.reason, RuntimeError)
 
     async def test_of_a_task_that_was_let_go_is_an_error(self) -> None:
         task = async_(idle)
