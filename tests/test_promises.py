@@ -87,7 +87,7 @@ class TestClauses:
 
 
 class TestCited:
-    @pytest.mark.parametrize(("path", "test"), CITED, ids="::".join)
+    @pytest.mark.parametrize(("path", "test"), CITED, ids=map("::".join, CITED))
     def test_is_a_test_that_exists(self, path: str, test: str) -> None:
         assert (ROOT / path).is_file()
         assert test in names_in(path)

@@ -427,7 +427,7 @@ cdef Ref monitor_process(Process watcher, Process target, object monitored, int 
 cdef bint demonitor_ref(Process watcher, Ref ref) except -1:
     """Remove the monitor that `ref` names; tell whether there was one."""
     cdef Bond bond = <Bond>ref.bond
-    if ref.mode >= DEMONITOR:
+    if ref.mode >= DEMONITOR and ref.process is watcher:
         ref.mode = NO_ALIAS
     if bond is None or not bond.flags & MONITOR or bond.watcher is not watcher:
         return False

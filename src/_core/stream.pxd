@@ -23,9 +23,12 @@ cdef class Stream:
     cdef object progress
     cdef bint makes_coroutines  # fn is an async function, called directly
     cdef set runs               # the iterations that go on
+    cdef list closing           # asyncio tasks that close inputs of iterators that went
     cdef object supervisor      # resolves to the table of children, or None
     cdef object shutdown        # of the children
     cdef bint links             # the tasks to the consumer
+
+    cdef int close_later(self, object task) except -1
 
 
 @cython.final

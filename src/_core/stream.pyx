@@ -463,7 +463,7 @@ cdef class StreamIterator:
         if run.source is not None and run.source_is_async and not run.exhausted:
             loop = run.consumer.hub.loop
             if not loop.is_closed():
-                loop.create_task(run.aclose())
+                run.stream.close_later(loop.create_task(run.aclose()))
 
 
 @cython.final
@@ -499,6 +499,15 @@ cdef class Stream:
         """End every iteration: kill what is in flight and close the input."""
         for run in list(self.runs):
             await run.aclose()
+        closing, self.closing = self.closing, []
+        for task in closing:
+            await task
+
+    cdef int close_later(self, object task) except -1:
+        """Remember a task that closes an input, until it is done or waited for."""
+        self.closing = [other for other in self.closing if not other.done()]
+        self.closing.append(task)
+        return 0
 
     def __repr__(self):
         return (
@@ -659,5 +668,6 @@ cdef Stream new_stream(object iterable, object fn, tuple args, dict options):
     stream.executor = executor
     stream.progress = _progress(options["progress"])
     stream.runs = set()
+    stream.closing = []
     stream.links = True
     return stream

@@ -215,6 +215,7 @@ cdef class Task(Bond):
                 return NOTHING
             self.letter = None
             take_out(&owner.mailbox, letter)
+            self.flags &= ~(MONITOR | REPLY)  # nothing will come any more
             self.taken = self.target.outcome
             return VALUE
         for letter in letters_with(&owner.mailbox, ref):

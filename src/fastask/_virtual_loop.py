@@ -152,9 +152,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         elapsed = self._elapsed + round(seconds * 1e9)
         deadline = -1 if self._scheduler is None else self._scheduler.next_deadline()
         # A float of seconds is not as fine as the nanoseconds that it was made of.
-        if deadline >= 0 and abs(deadline - elapsed) < FINENESS:
-            elapsed = max(deadline, self._elapsed)
-        self._set_elapsed(elapsed)
+        if deadline > self._elapsed and abs(deadline - elapsed) < FINENESS:
+            elapsed = deadline
+        self._set_elapsed(max(elapsed, self._elapsed + 1))
 
     def _passed(self, seconds: float, was_roused: object) -> None:
         """Real time has passed."""

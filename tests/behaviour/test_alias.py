@@ -361,7 +361,6 @@ async def demonitor_it(ref: Ref, caller: Process[Any]) -> None:
     send(caller, ("removed", demonitor(ref)))
 
 
-@pytest.mark.xfail(reason="demonitor looks whose ref it is after the alias is off")
 async def test_another_process_cannot_switch_the_alias_of_a_monitor_off() -> None:
     helper = spawn(fastask.sleep, 60)
     ref = monitor(helper, alias="demonitor")

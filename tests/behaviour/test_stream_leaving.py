@@ -663,7 +663,6 @@ class TestDeathOfTheConsumer:
         assert len(kept) == 1
 
 
-@pytest.mark.xfail(reason="the iterator goes first, and closes the input a turn later")
 @pytest.mark.parametrize("leave", [by_async_with, by_error_in_async_with])
 async def test_an_async_input_has_been_closed_when_async_with_is_left(
     leave: Leave,

@@ -277,8 +277,7 @@ class Game:
     async def foreign(self, number: int) -> None:
         """Somebody else cannot remove a monitor or an alias of the box."""
         token = self.token(number)
-        if self.model.aliases.get(token) in (None, "explicit", "reply"):
-            assert fastask.demonitor(ref_of(token), flush=True) is False
+        assert fastask.demonitor(ref_of(token), flush=True) is False
         assert fastask.unalias(ref_of(token)) is False
 
     async def task(self, ask: bool) -> None:

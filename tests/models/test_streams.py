@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 
 import fastask
 from fastask import NORMAL, TIMEOUT, Exit, Failed, Ok, TaskSupervisor, TaskTimeoutError
-from tests.models.play import settle
 from tests.models.virtual import play_in_virtual_time
 
 MOST = 7
@@ -238,7 +237,6 @@ class Game:
             except (KeyError, Left, TaskTimeoutError) as error:
                 self.note(type(error))
             assert self.active == 0
-            await settle()  # an asynchronous input is closed a turn later
             assert self.is_input_closed
             assert set(fastask.processes()) == others
             info = fastask.process_info(fastask.self_())

@@ -252,6 +252,15 @@ class TestVirtualTime:
 
         assert run(main) == pytest.approx([1, 1, 1, 1], rel=1e-9)
 
+    def test_goes_on_where_floats_are_coarser_than_nanoseconds(self) -> None:
+        async def main() -> float:
+            for number in range(40):
+                await fastask.sleep(1e6 + number * 0.064)
+                await asyncio.sleep(0.0001)
+            return now()
+
+        assert run(main) == pytest.approx(40e6, rel=1e-5)
+
     def test_fires_timers_in_the_order_of_their_deadlines(self) -> None:
         async def main() -> list[Any]:
             for seconds in (30, 0.5, 7200, 0.25, 90):
