@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from fastask._core.errors import NameTakenError, NoProcessError, UnknownNameError
 from fastask._core.reason import NOCONNECTION, NOPROC
 
-from fastask._core.bond cimport LINK, Bond, detach
+from fastask._core.bond cimport LINK, MONITOR, Bond, detach
+from fastask._core.bond cimport REPLY as BOND_REPLY
 from fastask._core.process cimport DEAD, Process
 from fastask._core.ref cimport NO_ALIAS, REPLY_DEMONITOR, Ref
 from fastask._core.ref cimport REPLY as ONE_REPLY
@@ -155,8 +156,8 @@ cdef int deliver_by_ref(Ref ref, object message) except -1:
         bond = <Bond>ref.bond
         if bond is not None:
             ref.bond = None
-            bond.flags &= LINK
-            if not bond.flags:
+            bond.flags &= ~(MONITOR | BOND_REPLY)
+            if not bond.flags & LINK:
                 detach(bond)
     return deliver(process, message)
 

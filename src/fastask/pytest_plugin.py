@@ -154,6 +154,7 @@ def crashes() -> Iterator[list[Any]]:
     """
     with Crashes() as collected:
         yield collected.records
+    collected.records.clear()  # pytest keeps the value of a fixture for a while
 
 
 # Async fixtures: they run in the root process of the test.

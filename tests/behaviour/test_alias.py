@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -328,6 +330,17 @@ class TestMonitorWithReplyDemonitorAlias:
         assert info.monitors == []
         assert demonitor(ref) is False
         await end(process)
+
+    async def test_the_first_reply_leaves_nothing_behind(self) -> None:
+        process = spawn(answer_when_told)
+        weak = weakref.ref(process)
+        ref = monitor(process, alias="reply_demonitor")
+        await tell(process, ref, "first")
+        await end(process)
+        del process, ref
+        gc.collect()
+
+        assert weak() is None
 
     async def test_without_a_reply_the_down_arrives(self) -> None:
         process = spawn(answer_when_told)
