@@ -178,11 +178,14 @@ async def start_process(
     Raises:
         StartFailure: If it did not start.
     """
+    started: Any = None
     try:
         started = spec.start(*extra, *spec.args)
         if not isinstance(started, Process) and inspect.isawaitable(started):
             started = await started
     except Exception as error:
+        # The error keeps this frame, and the collector does not see through a wait.
+        started = None
         raise StartFailure(reason_of(error)) from error
     process = started.process if isinstance(started, Service) else started
     if process is None:

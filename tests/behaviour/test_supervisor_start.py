@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -297,6 +299,21 @@ class TestFailure:
         assert isinstance(caught.value.reason, AlreadyStartedError)
         assert caught.value.reason.process is other
         await GenServer.stop(other)
+
+    async def test_leaves_nothing_in_memory(self) -> None:
+        other = await Worker.start(self_(), "other", name="a")
+        assert other is not None
+        seen: list[weakref.ref[Process[Any]]] = []
+
+        def note() -> None:
+            seen.append(weakref.ref(self_()))
+
+        with pytest.raises(StartError):
+            await Supervisor.start_link([ChildSpec("note", note), worker("a")])
+        await GenServer.stop(other)
+        gc.collect()
+
+        assert [weak() for weak in seen] == [None]
 
     async def test_a_nested_one_tells_the_whole_way(self) -> None:
         error = ValueError("boom")
