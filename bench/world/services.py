@@ -24,6 +24,7 @@ from fastask import (
     TaskSupervisor,
 )
 
+# An int and a float by name: mypy sees the two as one type, and is told to ignore it.
 ENDLESS = {"max_restarts": 1_000_000, "max_seconds": 1.0}
 RESTARTS = ("permanent", "transient", "temporary")
 STRATEGIES = ("one_for_all", "rest_for_one")

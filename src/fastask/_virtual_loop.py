@@ -37,6 +37,7 @@ def wall_time() -> float:
     return loop.wall_time() if isinstance(loop, VirtualLoop) else time.time()
 
 
+# The name stands for another class on each system, which checkers see differently.
 class _Selector(selectors.DefaultSelector):  # type: ignore[misc,valid-type,unused-ignore]
     """The selector of a virtual loop: it asks the loop how long to wait."""
 
@@ -187,6 +188,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return asyncio.wrap_future(job, loop=self)
 
     def _executor(self) -> Executor:
+        # Private to asyncio, which offers no other way to ask.
         executor: Executor | None = self._default_executor  # type: ignore[attr-defined]
         if executor is None:
             executor = ThreadPoolExecutor(thread_name_prefix="asyncio")

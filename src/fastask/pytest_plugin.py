@@ -204,6 +204,7 @@ def pytest_fixture_setup(
         function = functools.partial(function, request.instance)
     pending = Pending(function, arguments)
     item.stash.setdefault(PENDING, {})[request.fixturename or ""] = pending
+    # What pytest's own hook does; its type is narrower than what a fixture may be.
     fixturedef.cached_result = (pending, fixturedef.cache_key(request), None)  # type: ignore[arg-type]
     return pending
 
