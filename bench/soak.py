@@ -32,8 +32,14 @@ MINUTE = 60.0
 GROWTH = 0.02
 """How much the median of the resident size may grow from the second third on."""
 
+BLOCKS = 0.005
+"""How much the median of the live blocks of memory may grow from there on."""
+
 SAMPLES = 30
 """Rounds from which on growth is told from warming up."""
+
+LONG = 10 * MINUTE
+"""From here on the resident size tells; before, one big round raises its mark."""
 
 
 @dataclass
@@ -45,15 +51,19 @@ class Soak:
     sums: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
     resident: list[int] = field(default_factory=list)
+    blocks: list[int] = field(default_factory=list)
+    seconds: float = 0.0
     faults: list[str] = field(default_factory=list)
 
     async def run(self, seconds: float) -> None:
         """Let worlds come and go until the time is over or a law is broken."""
+        self.seconds = seconds
         started = time.monotonic()
         minute, done = started, 0
         while time.monotonic() - started < seconds and not self.faults:
             most = await self.round()
             self.resident.append(resident())
+            self.blocks.append(sys.getallocatedblocks())
             now = time.monotonic()
             if now - minute >= MINUTE:
                 operations = self.operations.total()
@@ -84,19 +94,15 @@ class Soak:
         line = f"{rate:,.0f} operations/s, {processes:,} processes a round"
         print(f"{line}, {size:.1f} MiB", flush=True)
 
-    def growth(self) -> float | None:
-        """Compare the last third of the resident sizes with the second."""
-        third = len(self.resident) // 3
-        if len(self.resident) < SAMPLES:
-            return None
-        second, last = self.resident[third : 2 * third], self.resident[2 * third :]
-        return median(last) / median(second) - 1.0
-
     def check(self) -> None:
         """Look at the laws for the whole soak."""
-        growth = self.growth()
-        if growth is not None and growth >= GROWTH:
-            self.faults.append(f"memory is flat: it grew by {growth:.1%}")
+        if len(self.blocks) >= SAMPLES:
+            grown = growth(self.blocks)
+            if grown >= BLOCKS:
+                self.faults.append(f"nothing is kept: live blocks grew by {grown:.2%}")
+            grown = growth(self.resident)
+            if self.seconds >= LONG and grown >= GROWTH:
+                self.faults.append(f"memory is flat: it grew by {grown:.1%}")
         for kind in (*ACTS, "every"):
             if not self.operations[kind]:
                 self.faults.append(f"everything is done: {kind} was not")
@@ -111,17 +117,24 @@ class Soak:
             print(f"\n| {title} | count |\n|---|---:|")
             for name, count in sorted(counts.items()):
                 print(f"| {name} | {count:,} |")
-        growth = self.growth()
-        change = "not known yet" if growth is None else f"{growth:+.2%}"
-        sizes = ", ".join(f"{size / 2**20:.1f}" for size in self.thirds())
-        print(f"\n{len(self.resident)} rounds; resident, MiB, by thirds: {sizes}")
-        print(f"growth from the second third to the last: {change}")
+        print(f"\n{len(self.resident)} rounds; medians by thirds:")
+        size = ", ".join(f"{size / 2**20:.1f}" for size in thirds(self.resident))
+        print(f"resident, MiB: {size}; growth at the end {growth(self.resident):+.2%}")
+        live = ", ".join(f"{count:,.0f}" for count in thirds(self.blocks))
+        print(f"live blocks: {live}; growth at the end {growth(self.blocks):+.3%}")
 
-    def thirds(self) -> list[float]:
-        third = max(1, len(self.resident) // 3)
-        sizes = self.resident
-        parts = sizes[:third], sizes[third : 2 * third], sizes[2 * third :]
-        return [median(part) for part in parts if part]
+
+def thirds(sizes: Sequence[int]) -> list[float]:
+    """Return the medians of the first, the second and the last third."""
+    third = max(1, len(sizes) // 3)
+    parts = sizes[:third], sizes[third : 2 * third], sizes[2 * third :]
+    return [median(part) for part in parts if part]
+
+
+def growth(sizes: Sequence[int]) -> float:
+    """Compare the last third with the one before it."""
+    medians = thirds(sizes)
+    return medians[-1] / medians[-2] - 1.0 if len(medians) > 1 else 0.0
 
 
 def resident() -> int:
