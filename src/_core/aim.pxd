@@ -11,6 +11,7 @@ cdef class Aim(Node):
     cdef Process target
     cdef PyObject *aim_earlier
     cdef PyObject *aim_later
+    cdef int let_go(self) except -1
 
 
 cdef int aim(Aim timer, Process target) except -1

@@ -9,7 +9,10 @@ from fastask._core.wheel cimport Node
 
 @cython.no_gc
 cdef class Aim(Node):
-    pass
+
+    cdef int let_go(self) except -1:
+        """Drop what it held for the day it fires; it is not armed any more."""
+        return 0
 
 
 cdef int aim(Aim timer, Process target) except -1:
@@ -46,4 +49,5 @@ cdef int disarm_all(Process target) except -1:
         timer = <Aim>target.timers
         unaim(timer)
         target.hub.wheel.remove(timer)
+        timer.let_go()
     return 0

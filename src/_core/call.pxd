@@ -71,7 +71,6 @@ cdef class GenCast:
 
 
 @cython.final
-@cython.no_gc
 cdef class CallWait(Wait):
     cdef object dest
     cdef Method method

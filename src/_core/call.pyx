@@ -415,7 +415,6 @@ cdef CallWait call_method(
 
 
 @cython.final
-@cython.no_gc
 cdef class CallWait(Wait):
     """Sends a request at its first poll, and waits for the reply."""
 

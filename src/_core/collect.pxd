@@ -5,7 +5,6 @@ from fastask._core.wait cimport Wait
 
 
 @cython.final
-@cython.no_gc
 cdef class AwaitMany(Wait):
     cdef list tasks             # as listed
     cdef dict outcomes          # of the tasks that have one

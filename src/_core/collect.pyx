@@ -23,7 +23,6 @@ cdef tuple _ON_TIMEOUT = ("nothing", "ignore", "kill_task")
 
 
 @cython.final
-@cython.no_gc
 cdef class AwaitMany(Wait):
     """Waits for the outcomes of many tasks under one limit.
 

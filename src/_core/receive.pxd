@@ -7,7 +7,6 @@ from fastask._core.wait cimport Wait
 
 
 @cython.final
-@cython.no_gc
 @cython.freelist(64)
 cdef class Receive(Wait):
     cdef Ref ref            # the only pattern, when it is a ref
@@ -21,7 +20,6 @@ cdef class Receive(Wait):
 
 
 @cython.final
-@cython.no_gc
 @cython.freelist(64)
 cdef class Sleep(Wait):
     pass

@@ -18,7 +18,6 @@ cdef object _MISSING = object()
 
 
 @cython.final
-@cython.no_gc
 cdef class Receive(Wait):
     """Takes the oldest message that matches, out of the process's own mailbox."""
 
@@ -93,7 +92,6 @@ cdef class Receive(Wait):
 
 
 @cython.final
-@cython.no_gc
 cdef class Sleep(Wait):
     """Waits for time to pass."""
 

@@ -18,7 +18,6 @@ cdef enum Phase:
 
 
 @cython.final
-@cython.no_gc
 cdef class Server(Wait):
     # The body of a process that serves (I17): it stands in the place of a coroutine, and
     # is the wait in which the process is parked between two messages.

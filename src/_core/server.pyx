@@ -77,7 +77,6 @@ _LOGGER = logging.getLogger("fastask")
 
 
 @cython.final
-@cython.no_gc
 cdef class Server(Wait):
     """Runs the callbacks of what is served, one message at a time."""
 

@@ -25,7 +25,6 @@ cdef class Starting(Bond):
 
 
 @cython.final
-@cython.no_gc
 cdef class StartWait(Wait):
     cdef Wait body              # what the process runs; None once it does
     cdef object function

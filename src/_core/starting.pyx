@@ -11,7 +11,7 @@ from fastask._core.names cimport lookup, name_key, register_process
 from fastask._core.process cimport DEAD, FREE, Process
 from fastask._core.scheduler cimport Scheduler, current_process
 from fastask._core.signal cimport exit_by_call, exit_by_link, kill_later
-from fastask._core.wait cimport Wait
+from fastask._core.wait cimport Wait, hide
 
 from fastask._core.errors import AlreadyStartedError, NameTakenError, StartError
 from fastask._core.names import Via
@@ -65,7 +65,6 @@ cdef class Starting(Bond):
 
 
 @cython.final
-@cython.no_gc
 cdef class StartWait(Wait):
     """Starts a process at its first poll, and waits until it has begun."""
 
@@ -102,6 +101,7 @@ cdef class StartWait(Wait):
         process = scheduler.spawn(body, self.function, me)
         self.body = None
         body.process = process
+        hide(body)
         starting = Starting.__new__(Starting)
         starting.watcher = me
         starting.target = process

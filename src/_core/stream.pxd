@@ -80,7 +80,6 @@ cdef class Slot(Bond):
 
 
 @cython.final
-@cython.no_gc
 @cython.freelist(8)
 cdef class StreamWait(Wait):
     cdef Run run

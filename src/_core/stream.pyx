@@ -322,7 +322,6 @@ class _Stopping:
 
 
 @cython.final
-@cython.no_gc
 cdef class StreamWait(Wait):
     """Waits for the next outcome of a run."""
 

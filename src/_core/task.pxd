@@ -30,7 +30,6 @@ cdef class Task(Bond):
 
 
 @cython.final
-@cython.no_gc
 @cython.freelist(64)
 cdef class Await(Wait):
     cdef Task task
@@ -38,7 +37,6 @@ cdef class Await(Wait):
 
 
 @cython.final
-@cython.no_gc
 cdef class Shutdown(Wait):
     cdef Task task
     cdef bint brutal

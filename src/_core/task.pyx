@@ -283,7 +283,6 @@ class _Done:
 # Awaiting one.
 
 @cython.final
-@cython.no_gc
 cdef class Await(Wait):
     """Waits for the outcome of one task."""
 
@@ -341,7 +340,6 @@ cdef Await new_await(Task task, str verb, object timeout, bint yields):
 # Giving up.
 
 @cython.final
-@cython.no_gc
 cdef class Shutdown(Wait):
     """Sends the exit signal at its first poll, and waits for what comes of it."""
 

@@ -13,7 +13,7 @@ from fastask._core.wheel cimport FOREVER, IDLE, duration_of, nanoseconds, time_o
 
 
 @cython.final
-@cython.no_gc  # when it is not armed it holds no message, so it is in no cycle
+@cython.no_gc  # I20: when it is not armed it holds nothing, so it is in no cycle
 cdef class Timer(Aim):
     """A message on its way; made by `send_after` and `start_timer`.
 
@@ -45,7 +45,7 @@ cdef class Timer(Aim):
         left = self.deadline - time_of(self.scheduler.wheel)
         unaim(self)
         self.scheduler.wheel.remove(self)
-        self.message = None
+        self.let_go()
         return left / 1e9 if left > 0 else 0.0
 
     def remaining(self):
@@ -59,31 +59,38 @@ cdef class Timer(Aim):
 
     def __repr__(self):
         left = self.remaining()
-        state = "idle" if left is None else f"{left:.3f} s left"
-        return f"<Timer for {self.dest!r}, {state}>"
+        if left is None:
+            return "<Timer, idle>"
+        return f"<Timer for {self.dest!r}, {left:.3f} s left>"
+
+    cdef int let_go(self) except -1:
+        self.dest = None
+        self.message = None
+        return 0
 
     cdef int fire(self) except -1:
+        cdef object dest = self.dest
         cdef object message = self.message
         cdef Process process
-        self.message = None
         unaim(self)
-        if isinstance(self.dest, Process):
-            process = <Process>self.dest
+        self.let_go()
+        if isinstance(dest, Process):
+            process = <Process>dest
             if process.hub is not self.scheduler:
                 return (<Scheduler>process.hub).post((_deliver, process, message))
             return _deliver_late(process, message)
-        if type(self.dest) is Ref:
-            process = <Process>(<Ref>self.dest).process
+        if type(dest) is Ref:
+            process = <Process>(<Ref>dest).process
             if process is None:
                 return 0
             if process.hub is not self.scheduler:
-                return (<Scheduler>process.hub).post((_deliver_by_ref, self.dest, message))
-            return deliver_by_ref(<Ref>self.dest, message)
+                return (<Scheduler>process.hub).post((_deliver_by_ref, dest, message))
+            return deliver_by_ref(<Ref>dest, message)
         try:
-            process = lookup(self.scheduler, self.dest, "dest")
+            process = lookup(self.scheduler, dest, "dest")
         except Exception as error:  # of a via: nobody else is there to be told
             self.scheduler.loop.call_exception_handler(
-                {"message": f"cannot look up {self.dest!r}", "exception": error}
+                {"message": f"cannot look up {dest!r}", "exception": error}
             )
             return 0
         return 0 if process is None else _deliver_late(process, message)
@@ -117,7 +124,6 @@ cdef Timer _timer(object dest, object seconds, bint absolute):
         now = time_of(scheduler.wheel)
         deadline = now + (deadline if deadline < FOREVER - now else FOREVER - now)
     timer.scheduler = scheduler
-    timer.dest = dest
     if isinstance(dest, Process):
         if (<Process>dest).life == DEAD:
             return timer
@@ -125,6 +131,7 @@ cdef Timer _timer(object dest, object seconds, bint absolute):
             aim(timer, <Process>dest)
     elif type(dest) is not Ref:
         check_dest(dest, "dest")
+    timer.dest = dest
     scheduler.wheel.add(timer, deadline)
     if not scheduler.draining:
         scheduler.arm()
@@ -169,7 +176,8 @@ def send_after(dest, message, seconds, *, absolute=False):
     Elixir: `Process.send_after/4`, in seconds.
     """
     cdef Timer timer = _timer(dest, seconds, absolute)
-    timer.message = message
+    if timer.slot != IDLE:
+        timer.message = message
     return timer
 
 
@@ -202,5 +210,6 @@ def start_timer(seconds, dest, message):
     Elixir: `:erlang.start_timer/3`.
     """
     cdef Timer timer = _timer(dest, seconds, False)
-    timer.message = new_timeout(timer.ref, message)
+    if timer.slot != IDLE:
+        timer.message = new_timeout(timer.ref, message)
     return timer

@@ -1,4 +1,3 @@
-cimport cython
 from cpython.object cimport PyObject
 
 from fastask._core.mailbox cimport Letter
@@ -12,11 +11,11 @@ cdef enum Stage:
     FINISHED
 
 
-@cython.no_gc
 cdef class Wait(Node):
     # I3: a process is parked in at most one wait. What it waits for stays where it is
     # (mailbox, bond) until the process runs again and the wait polls, so nothing is
     # lost when it is cancelled in between.
+    # I20: the collector sees a wait, but not while it is parked.
     cdef Process process
     cdef object gate        # the future that another driver than `process` awaits
     cdef object value
@@ -37,3 +36,7 @@ cdef class Wait(Node):
     cdef int _take_turn(self, PyObject **out) except -1
     cdef int _park(self, PyObject **out) except -1
     cdef int _refuse(self, PyObject **out) except -1
+
+
+cdef void hide(Wait wait) noexcept
+cdef void show(Wait wait) noexcept

@@ -9,7 +9,6 @@ behalf of the process) it yields a future, the gate.
 
 from collections.abc import Coroutine
 
-cimport cython
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
@@ -79,9 +78,11 @@ cdef extern from *:
     }
     """
     void fastask_set_slots(object type, void *step)
+    void PyObject_GC_Track(PyObject *thing)
+    void PyObject_GC_UnTrack(PyObject *thing)
+    bint PyObject_GC_IsTracked(object thing)
 
 
-@cython.no_gc
 cdef class Wait(Node):
     """The base of everything of fastask that is awaited."""
 
@@ -162,6 +163,7 @@ cdef class Wait(Node):
                 if process.extra.guests and self in process.extra.guests:
                     process.extra.guests.remove(self)
             self.gate = None
+            show(self)
         self.stage = FINISHED
         return 0
 
@@ -179,6 +181,8 @@ cdef class Wait(Node):
             if process.hub.immediate > process.hub.patience:
                 if process.hub.interrupts():
                     return self._take_turn(out)
+        else:
+            show(self)
         if self.poll():
             pass
         elif self.expired or (self.limited and self.limit == 0):
@@ -211,6 +215,7 @@ cdef class Wait(Node):
         self.stage = PARKED
         if driver == <PyObject *>process:
             process.parked = self
+            hide(self)
             out[0] = <PyObject *>self
             Py_INCREF(self)  # given to the caller
             return 0
@@ -256,6 +261,17 @@ cdef class Wait(Node):
 
 
 Coroutine.register(Wait)  # so that asyncio makes a task of one where it needs a task
+
+
+cdef void hide(Wait wait) noexcept:
+    """Keep the collector from visiting a wait on each of its rounds."""
+    PyObject_GC_UnTrack(<PyObject *>wait)
+
+
+cdef void show(Wait wait) noexcept:
+    """Let the collector see a wait that a frame or a list may keep."""
+    if not PyObject_GC_IsTracked(wait):
+        PyObject_GC_Track(<PyObject *>wait)
 
 
 cdef int _step_wait(PyObject *wait, PyObject **out) except -1:

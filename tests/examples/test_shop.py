@@ -258,6 +258,7 @@ class TestOrder:
             assert isinstance(await shop.order("tea", 1), shop.Receipt)
 
 
+@pytest.mark.usefixtures("crashes")  # a letter is on its way while nobody is there
 class TestKills:
     @pytest.mark.parametrize(
         "child",
