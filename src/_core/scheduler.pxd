@@ -1,4 +1,3 @@
-cimport cython
 from cpython.object cimport PyObject
 
 from fastask._core.hub cimport Hub
