@@ -35,6 +35,7 @@ LAYERS = {
     "report": 3,
     "signal": 4,
     "scheduler": 5,
+    "asyncio_task": 6,
     "names": 6,
     "receive": 6,
     "thread": 6,
@@ -62,6 +63,7 @@ ASYNCIO = {
     "scheduler": "drives the processes in the loop",
     "hub": "asks which loop runs in this thread",
     "process": "is a task to asyncio, whose helpers print its stack",
+    "asyncio_task": "is one of asyncio's tasks",
 }
 ASYNCIO_EXCEPTIONS = {"CancelledError", "InvalidStateError"}
 

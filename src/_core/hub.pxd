@@ -28,6 +28,7 @@ cdef class Hub:
     cdef bint armed                 # a drain is scheduled in the loop
 
     cdef int arm(self) except -1
+    cdef int resume(self, object process) except -1
     cdef int kill(self, object process, object reason) except -1
     cdef int begin_exit(self, object process) except -1
     cdef bint interrupts(self) except -1

@@ -39,6 +39,10 @@ cdef class Hub:
         """Make the loop run a drain soon, unless one runs or is scheduled."""
         raise SystemError("a hub is driven by its scheduler")
 
+    cdef int resume(self, object process) except -1:
+        """Step a process in the callback of the loop that tells it to go on."""
+        raise SystemError("a hub is driven by its scheduler")
+
     cdef int kill(self, object process, object reason) except -1:
         """End a process now, honouring no await."""
         raise SystemError("a hub is driven by its scheduler")

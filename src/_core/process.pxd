@@ -39,7 +39,7 @@ cdef class Extra:
     cdef object name            # registered name, or None
     cdef object key             # under which the name stands in the hub's table
     cdef object label
-    cdef list callbacks         # of (callback, context, subject)
+    cdef list callbacks         # of (callback, context, subject), or who awaits it
     cdef list guests            # waits on this mailbox that another task drives
     cdef Node deadline          # ends the unwinding
     cdef double grace           # negative: that of the hub
@@ -89,12 +89,15 @@ cdef class Process:
     cdef flag supervises        # a link to it does not make a crash observed
     cdef flag fails             # its body returned the error that it ended with
     cdef flag given             # its coroutine was handed in as an object
+    cdef flag as_task           # it stands for an asyncio task; the table does not own it
     cdef public bint _asyncio_future_blocking
 
     cdef int wake(self) except -1
     cdef Extra extras(self)
     cdef int enter_table(self) except -1
     cdef int leave_table(self) except -1
+    cdef int join_by(self, Process waiter) except -1
+    cdef int leave_to(self, Process waiter) except -1
     cdef int settle(self) except -1
     cdef object failure(self)
 

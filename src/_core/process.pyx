@@ -237,7 +237,7 @@ cdef class Process:
     def _wakeup(self, future):
         """Go on: the future that the process awaits is done."""
         if self.awaited is future:  # the step lets go of it
-            self.wake()
+            self.hub.resume(self)
 
     # For the rooms above.
 
@@ -268,7 +268,8 @@ cdef class Process:
         cdef Hub hub = self.hub
         hub.spawned += 1
         self.id = hub.spawned
-        Py_INCREF(self)  # I1: the table owns it; released in leave_table
+        if not self.as_task:
+            Py_INCREF(self)  # I1: the table owns it; released in leave_table
         self.live_earlier = hub.live_tail
         if hub.live_tail is NULL:
             hub.live_head = <PyObject *>self
@@ -290,11 +291,27 @@ cdef class Process:
             (<Process>self.live_later).live_earlier = self.live_earlier
         self.live_earlier = self.live_later = NULL
         hub.live -= 1
-        Py_DECREF(self)  # taken in enter_table; the caller holds another
+        if not self.as_task:
+            Py_DECREF(self)  # taken in enter_table; the caller holds another
+        return 0
+
+    cdef int join_by(self, Process waiter) except -1:
+        """Have a process of the same loop woken at the end, without a callback."""
+        cdef Extra extra = self.extras()
+        if extra.callbacks is None:
+            extra.callbacks = []
+        extra.callbacks.append(waiter)
+        return 0
+
+    cdef int leave_to(self, Process waiter) except -1:
+        """Forget a process that awaits this one."""
+        if self.extra is not None and self.extra.callbacks is not None:
+            if waiter in self.extra.callbacks:
+                self.extra.callbacks.remove(waiter)
         return 0
 
     cdef int settle(self) except -1:
-        """Schedule the callbacks of those who wait for the end."""
+        """Wake those who wait for the end, and schedule the callbacks."""
         cdef list callbacks
         cdef object vacated = self.hub.vacated
         if vacated is not None and not vacated.done():
@@ -303,7 +320,12 @@ cdef class Process:
             return 0
         callbacks = self.extra.callbacks
         self.extra.callbacks = None
-        for callback, context, subject in callbacks:
+        for entry in callbacks:
+            if isinstance(entry, Process):
+                if (<Process>entry).awaited is self:
+                    (<Process>entry).wake()
+                continue
+            callback, context, subject = entry
             try:
                 self.hub.loop.call_soon(callback, subject, context=context)
             except MemoryError:  # once more: who waits would wait for ever
@@ -367,7 +389,10 @@ def unwatch(Process process, object callback):
     cdef list kept
     if process.extra is None or process.extra.callbacks is None:
         return 0
-    kept = [entry for entry in process.extra.callbacks if entry[0] != callback]
+    kept = [
+        entry for entry in process.extra.callbacks
+        if isinstance(entry, Process) or entry[0] != callback
+    ]
     removed = len(process.extra.callbacks) - len(kept)
     process.extra.callbacks = kept or None
     return removed

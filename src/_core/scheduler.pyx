@@ -138,6 +138,7 @@ cdef class Scheduler(Hub):
         self.inbox = deque()
         self.stride = 1
         self.given = set()
+        self.yielded = []
         if sys.version_info < (3, 14):
             self.current_tasks = asyncio.tasks._current_tasks
         else:
@@ -173,16 +174,30 @@ cdef class Scheduler(Hub):
 
     def _drain(self):
         """Step runnable processes until there are none or the budget is spent."""
-        cdef PyObject *outer
-        cdef object task
         if self.draining:
             return
         self.armed = False
-        task = self._enter(None)
+        if self.keeper is None:
+            self.keep()
+        self._turn(None)
+
+    cdef int resume(self, object target) except -1:
+        cdef Process process = <Process>target
+        if self.draining or self.chooser is not None or self.halted:
+            return process.wake()
+        if process.life != WAITING or process.adopted:
+            return 0
+        process.life = RUNNABLE
+        return self._turn(process)
+
+    cdef int _turn(self, Process process) except -1:
+        """Have one process step, or all that can, in a callback of the loop."""
+        cdef PyObject *outer
+        cdef object task = self._enter(None)
         self.draining = True
         outer = swap_running_hub(<PyObject *>self)
         try:
-            self._run()
+            self._run(process)
         finally:
             swap_running_hub(outer)
             self.draining = False
@@ -194,8 +209,12 @@ cdef class Scheduler(Hub):
             finally:
                 self._enter(task)
 
-    cdef int _run(self) except -1:
+    cdef int _run(self, Process process) except -1:
         try:
+            if process is not None:
+                self.clock = now_ns()
+                self.stepped = process
+                return self.step(process)
             if self.chooser is None:
                 return self._step_in_order()
             return self._step_chosen()
@@ -223,6 +242,8 @@ cdef class Scheduler(Hub):
         cdef long long end = now + BUDGET
         cdef int steps = 0
         self.clock = now
+        if self.yielded:
+            self._go_on_all()
         self._take_inbox()
         self.wheel.advance(now)
         while True:
@@ -376,6 +397,8 @@ cdef class Scheduler(Hub):
             return self._failed(process, outcome)
         if process.fails:
             return self._failed(process, outcome)
+        if process.as_task and process.must_cancel and process.fate == FREE:
+            return self._failed(process, self._interruption(process))
         if process.fate == FREE:
             process.outcome = outcome
             process.returned = True
@@ -422,12 +445,52 @@ cdef class Scheduler(Hub):
         return self._await_future(process, what)
 
     cdef int _give_loop_a_turn(self, Process process) except -1:
-        """A bare yield, as of `asyncio.sleep(0)`: the loop runs once before it goes on."""
-        return call_soon(self, self._go_on, process)
+        """A bare yield, as of `asyncio.sleep(0)`: the loop runs once before it goes on.
+
+        One callback does for all that yield in the same turn.
+        """
+        if self.chooser is not None:
+            return call_soon(self, self._go_on, process)
+        self.yielded.append(process)
+        if not self.armed:
+            call_soon(self, self.drain_callback, None)
+            self.armed = True
+        return 0
 
     def _go_on(self, Process process):
         if process.awaited is None and process.parked is None:
             process.wake()
+
+    cdef int _go_on_all(self) except -1:
+        cdef list yielded = self.yielded
+        self.yielded = []
+        for process in yielded:
+            self._go_on(process)
+        return 0
+
+    # Starting before one's turn.
+
+    cdef int step_at_once(self, Process process) except -1:
+        """Step a process that was just made inside whoever is running."""
+        cdef Process running = self.running
+        cdef Process stepped = self.stepped
+        cdef int immediate = self.immediate
+        cdef PyObject *outer = swap_running_hub(<PyObject *>self)
+        cdef object task = self._enter(None)
+        process.life = RUNNABLE
+        self.stepped = process
+        try:
+            self.step(process)
+        except BaseException as error:
+            self._rescue(process, error)
+            raise
+        finally:
+            self.running = running
+            self.stepped = stepped
+            self.immediate = immediate
+            swap_running_hub(outer)
+            self._enter(task)
+        return 0
 
     cdef bint _start_grace(self, Process process) except -1:
         """Begin the time that an unwinding process has; False when it is none."""
@@ -464,7 +527,10 @@ cdef class Scheduler(Hub):
         if future is process:
             return self._refuse_yield(process, f"{process!r} cannot await itself")
         future._asyncio_future_blocking = False
-        future.add_done_callback(process._wakeup, context=process.context)
+        if isinstance(future, Process) and (<Process>future).life != DEAD:
+            (<Process>future).join_by(process)
+        else:
+            future.add_done_callback(process._wakeup, context=self.context)
         process.awaited = future
         if process.must_cancel:
             if process.extra is not None:
@@ -486,6 +552,8 @@ cdef class Scheduler(Hub):
         cdef object future = process.awaited
         process.awaited = None
         try:
+            if isinstance(future, Process):
+                (<Process>future).leave_to(process)
             future.remove_done_callback(process._wakeup)
             future.cancel()
         except Exception:  # whatever a foreign future does, the process goes on
@@ -500,6 +568,8 @@ cdef class Scheduler(Hub):
             raise error
         if process.fate == FREE and isinstance(error, CancelledError):
             process.was_cancelled = True
+            if process.as_task:
+                process.outcome = error
             return self._finish(process, _SHUTDOWN)
         if isinstance(error, Exit):
             process.outcome = error  # awaiting the process raises this very one
@@ -714,6 +784,14 @@ cdef class Scheduler(Hub):
 
     # The end of the loop.
 
+    def keep(self):
+        """Have the running loop end the processes when it ends itself."""
+        self.keeper = _keep(self)
+        try:
+            self.keeper.__anext__().send(None)
+        except StopIteration:
+            pass
+
     def processes(self):
         """Return the live processes, oldest first."""
         cdef list processes = []
@@ -736,7 +814,10 @@ cdef class Scheduler(Hub):
         self.arm()
         cdef Process process
         while True:
-            left = [process for process in self.processes() if not process.adopted]
+            left = [
+                process for process in self.processes()
+                if not process.adopted and not process.as_task  # asyncio ends those
+            ]
             if not left:
                 return
             if time_of(self.wheel) >= deadline:
@@ -808,18 +889,14 @@ async def _keep(scheduler):
 
 
 cdef Scheduler scheduler_of(object loop):
-    """Return the scheduler of a running loop, making it if needed."""
+    """Return the scheduler of a loop, making it if needed."""
     cdef object scheduler = getattr(loop, ATTRIBUTE, None)
-    if scheduler is not None:
+    if type(scheduler) is Scheduler:
         return <Scheduler>scheduler
     made = Scheduler(loop)
     setattr(loop, ATTRIBUTE, made)
-    keeper = _keep(made)
-    (<Scheduler>made).keeper = keeper
-    try:
-        keeper.__anext__().send(None)
-    except StopIteration:
-        pass
+    if _get_running_loop() is loop:
+        made.keep()  # else its first drain does
     return <Scheduler>made
 
 
@@ -835,7 +912,7 @@ cdef Process current_or_none():
     cdef Scheduler scheduler
     if running is not NULL:
         task = (<Scheduler>running).current()
-        if task is not NULL and type(<object>task) is Process:
+        if task is not NULL and isinstance(<object>task, Process):
             return <Process>task
     scheduler = current_scheduler()
     task = scheduler.current()

@@ -234,7 +234,7 @@ cdef bint _is_observed(Process process) except -1:
 cdef bint _is_awaited(Process process) except -1:
     """Tell whether somebody waits to be given the exception, with its frames."""
     cdef PyObject *cursor = process.bonds_in
-    if process.adopted or process.hub.keeps_frames:
+    if process.adopted or process.as_task or process.hub.keeps_frames:
         return True
     if process.extra is not None and process.extra.callbacks:
         return True

@@ -134,6 +134,10 @@ from fastask.task import (
     yield_,
     yield_many,
 )
+from fastask.task_factory import (
+    eager_task_factory,
+    task_factory,
+)
 from fastask.task_runner import (
     TaskRunner,
 )
@@ -212,6 +216,7 @@ __all__ = [
     "child_spec",
     "completed",
     "demonitor",
+    "eager_task_factory",
     "exit",
     "find",
     "ignore",
@@ -239,6 +244,7 @@ __all__ = [
     "start",
     "start_link",
     "start_timer",
+    "task_factory",
     "trap_exit",
     "unalias",
     "unlink",

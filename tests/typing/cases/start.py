@@ -111,3 +111,10 @@ def child_specs() -> None:
     assert_type(fastask.child_spec(half, 1, shutdown=fastask.BRUTAL_KILL), ChildSpec)
     assert_type(spec.args, tuple[Any, ...])
     assert_type(spec.significant, bool)
+
+
+def factories(loop: asyncio.AbstractEventLoop) -> None:
+    loop.set_task_factory(fastask.task_factory)
+    loop.set_task_factory(fastask.eager_task_factory)
+    assert_type(fastask.task_factory(loop, double(1), name="x"), asyncio.Task[int])
+    assert_type(fastask.eager_task_factory(loop, join("a")), asyncio.Task[str])

@@ -1,0 +1,468 @@
+"""AsyncioTask: the process that stands for an asyncio task. Layer 6.
+
+It is what `task_factory` makes: a process with asyncio's rules in the place of ours.
+Its crash is asyncio's to report, its table does not own it, and `cancel` is what ends
+it. All that a process can do it can, too.
+"""
+
+import asyncio
+import sys
+from asyncio import CancelledError, InvalidStateError
+from asyncio.base_tasks import _task_repr
+from asyncio.coroutines import iscoroutine
+from asyncio.format_helpers import extract_stack
+from contextvars import copy_context
+from weakref import ref as weak
+
+cimport cython
+from cpython.object cimport PyObject, PyObject_GenericSetAttr
+
+from fastask._core.hub cimport running_hub
+from fastask._core.process cimport CLOSING, DEAD, DOOMED, FREE, WAITING, Process
+from fastask._core.scheduler cimport Scheduler, scheduler_of
+
+from fastask._core.message cimport failure_of
+
+cdef extern from "Python.h":
+    object PyContext_CopyCurrent()
+
+cdef object _iscoroutine = iscoroutine
+cdef bint LISTED_AT_ONCE = sys.version_info >= (3, 14)
+cdef object _register = asyncio.tasks._register_task
+cdef object _TASKS = getattr(asyncio.tasks, "_scheduled_tasks", None)
+if _TASKS is None:
+    _TASKS = asyncio.tasks._all_tasks  # Python 3.11
+
+
+cdef class AsyncioTask(Process):
+    """A task of asyncio on this core; `isinstance(task, asyncio.Task)` holds.
+
+    Made by `task_factory`, or as `asyncio.Task` is. It is also a `Process`: it has a
+    mailbox, and may link, monitor and be linked to.
+
+    Args:
+        coro: The coroutine to run.
+        loop: The event loop; the current one when None.
+        name: What people call it; `Task-N` when None.
+        context: The context variables to run with; a copy of the current ones when
+            None.
+        eager_start: Whether to run up to the first wait at once; only where the loop
+            is running.
+
+    Raises:
+        TypeError: If `coro` is no coroutine.
+    """
+
+    def __init__(self, coro, *, loop=None, name=None, context=None, eager_start=False):
+        if self.hub is not None:
+            raise RuntimeError(f"{self!r} has begun already")
+        if not _iscoroutine(coro):
+            raise TypeError(f"a coroutine was expected, got {coro!r}")
+        if loop is None:
+            loop = asyncio.get_event_loop()
+        self.begin(loop, coro, context)
+        if name is not None:
+            self.task_name = str(name)
+        self._start(eager_start)
+
+    cdef int begin(self, object loop, object coro, object context) except -1:
+        cdef PyObject *running = running_hub()
+        cdef Scheduler scheduler
+        if running is not NULL and (<Scheduler>running).loop is loop:
+            scheduler = <Scheduler>running
+        else:
+            scheduler = scheduler_of(loop)
+        self.context = PyContext_CopyCurrent() if context is None else context
+        self.as_task = True
+        self.reported = True  # by asyncio
+        self.hub = scheduler
+        self.body = self.coro = self.function = coro
+        self.born = scheduler.clock
+        self.life = WAITING
+        self._log_destroy_pending = True
+        self.enter_table()
+        if scheduler.keeps_frames:
+            self.source_traceback = extract_stack(sys._getframe(0))
+        return 0
+
+    def _start(self, eager):
+        cdef Scheduler scheduler = <Scheduler>self.hub
+        if eager and scheduler.loop.is_running():
+            scheduler.step_at_once(self)
+            if self.life == DEAD:
+                self.coro = None
+                return
+        else:
+            self.wake()
+        if LISTED_AT_ONCE:
+            self.listed = True
+            _register(self)
+        elif scheduler.roll is None:
+            scheduler.roll = Roll(scheduler)
+
+    @property
+    def __class__(self):
+        return asyncio.Task
+
+    def __repr__(self):
+        return _task_repr(self)
+
+    # What other people's code hangs on it.
+
+    def __getattr__(self, name):
+        if self.attributes is not None and name in self.attributes:
+            return self.attributes[name]
+        raise AttributeError(f"'Task' object has no attribute {name!r}")
+
+    def __setattr__(self, name, value):
+        if hasattr(type(self), name):
+            PyObject_GenericSetAttr(self, name, value)
+            return
+        if self.attributes is None:
+            self.attributes = {}
+        self.attributes[name] = value
+
+    def __delattr__(self, name):
+        if self.attributes is None or name not in self.attributes:
+            raise AttributeError(f"'Task' object has no attribute {name!r}")
+        del self.attributes[name]
+
+    # The outcome.
+
+    def result(self):
+        """Return what the coroutine returned, or raise what ended it.
+
+        Raises:
+            asyncio.InvalidStateError: If the task has not ended.
+            asyncio.CancelledError: If it was cancelled.
+            BaseException: What it raised.
+        """
+        if self.life != DEAD:
+            raise InvalidStateError("Result is not set.")
+        self.unread = False
+        if self.returned:
+            return self.outcome
+        raise self.failure()
+
+    def exception(self):
+        """Return the exception that the coroutine raised, or None.
+
+        Raises:
+            asyncio.InvalidStateError: If the task has not ended.
+            asyncio.CancelledError: If it was cancelled.
+        """
+        if self.life != DEAD:
+            raise InvalidStateError("Exception is not set.")
+        if self.was_cancelled:
+            raise self.failure()
+        self.unread = False
+        return self._exception
+
+    cdef object failure(self):
+        cdef object error
+        if self.was_cancelled:
+            return self._make_cancelled_error()
+        error = self._exception
+        return error if self.traceback is None else error.with_traceback(self.traceback)
+
+    def _make_cancelled_error(self):
+        error, self.outcome = self.outcome, None  # the first has the traceback
+        if error is not None:
+            return error
+        message = self._cancel_message
+        return CancelledError() if message is None else CancelledError(message)
+
+    def set_result(self, result):
+        raise RuntimeError("Task does not support set_result operation")
+
+    def set_exception(self, exception):
+        raise RuntimeError("Task does not support set_exception operation")
+
+    # Cancelling.
+
+    def cancel(self, msg=None):
+        """Cancel the task: `asyncio.CancelledError` is raised where it waits.
+
+        Returns False when the task has ended.
+        """
+        cdef Process process = self
+        self.unread = False
+        if self.life == DEAD:
+            return False
+        while True:  # along a chain of processes that await each other
+            process.cancels += 1
+            if process.fate == DOOMED or process.fate == CLOSING:
+                return True
+            if not isinstance(process.awaited, Process):
+                break
+            if (<Process>process.awaited).life == DEAD or (<Process>process.awaited).adopted:
+                break
+            process = <Process>process.awaited
+        if process.awaited is not None and process.awaited.cancel(msg=msg):
+            return True
+        process.must_cancel = True
+        if msg is not None or process.extra is not None:
+            process.extras().cancel_message = msg
+        process.wake()
+        return True
+
+    # What waits for the end.
+
+    def add_done_callback(self, callback, *, context=None):
+        """Call `callback(task)` soon after the task has ended."""
+        if context is None:
+            context = copy_context()
+        if self.life == DEAD:
+            self.hub.loop.call_soon(callback, self, context=context)
+            return
+        self._add((callback, context))
+
+    def remove_done_callback(self, callback):
+        """Remove every such callback; return how many there were."""
+        if type(self.waiters) is not list:
+            return 0
+        kept = [
+            entry for entry in self.waiters
+            if isinstance(entry, Process) or entry[0] != callback
+        ]
+        removed = len(self.waiters) - len(kept)
+        if removed:
+            self.waiters = kept or None
+        return removed
+
+    cdef int join_by(self, Process waiter) except -1:
+        if self.waiters is None:
+            self.waiters = waiter
+            return 0
+        return self._add(waiter)
+
+    cdef int leave_to(self, Process waiter) except -1:
+        if self.waiters is waiter:
+            self.waiters = None
+        elif type(self.waiters) is list and waiter in self.waiters:
+            self.waiters.remove(waiter)
+        return 0
+
+    def _add(self, entry):
+        if self.waiters is None:
+            self.waiters = []
+        elif type(self.waiters) is not list:
+            self.waiters = [self.waiters]
+        self.waiters.append(entry)
+
+    cdef int settle(self) except -1:
+        cdef object waiters = self.waiters
+        if self.fate == FREE and not self.returned and not self.was_cancelled:
+            self.unread = True
+            self.traceback = self._exception.__traceback__
+        if waiters is not None:
+            self.waiters = None
+            if type(waiters) is not list:
+                self._tell(waiters)
+            else:
+                for waiter in waiters:
+                    self._tell(waiter)
+        return Process.settle(self)
+
+    cdef int _tell(self, object waiter) except -1:
+        if isinstance(waiter, Process):
+            if (<Process>waiter).awaited is self:
+                (<Process>waiter).wake()
+            return 0
+        callback, context = waiter
+        try:
+            self.hub.loop.call_soon(callback, self, context=context)
+        except MemoryError:  # once more: who waits would wait for ever
+            self.hub.loop.call_soon(callback, self, context=context)
+        return 0
+
+    def __del__(self):
+        if self.hub is None:
+            return
+        if self.life != DEAD:
+            self.leave_table()
+            try:
+                if self._log_destroy_pending:
+                    self._complain("Task was destroyed but it is pending!", None)
+            finally:
+                self.life = DEAD
+                self.was_cancelled = True
+        elif self.unread:
+            self.unread = False
+            self._complain("Task exception was never retrieved", self._exception)
+
+    def _complain(self, message, error):
+        context = {"task" if error is None else "future": self, "message": message}
+        if error is not None:
+            context["exception"] = error
+        if self.source_traceback:
+            context["source_traceback"] = self.source_traceback
+        self.hub.loop.call_exception_handler(context)
+
+    # What asyncio calls it, and what it looks at.
+
+    def get_name(self):
+        """Return the name: what was given, or `Task-N`."""
+        if self.task_name is None:
+            self.task_name = f"Task-{self.id}"
+        return self.task_name
+
+    def set_name(self, value):
+        """Set the name."""
+        self.task_name = str(value)
+
+    def get_coro(self):
+        """Return the coroutine, or None when an eager start has ended it."""
+        return self.coro
+
+    @property
+    def _name(self):
+        return self.get_name()
+
+    @property
+    def _context(self):
+        return self.context
+
+    @property
+    def _state(self):
+        if self.life != DEAD:
+            return "PENDING"
+        return "CANCELLED" if self.was_cancelled else "FINISHED"
+
+    @property
+    def _result(self):
+        return self.outcome if self.returned else None
+
+    @property
+    def _exception(self):
+        if self.life != DEAD or self.returned or self.was_cancelled:
+            return None
+        if self.outcome is not None and self.fate == FREE:
+            return self.outcome  # the Exit that it raised
+        return failure_of(self.reason)
+
+    @property
+    def _callbacks(self):
+        waiters = self.waiters if type(self.waiters) is list else [self.waiters]
+        return [
+            (waiter._wakeup, waiter.get_context()) if isinstance(waiter, Process) else waiter
+            for waiter in waiters if waiter is not None
+        ]
+
+    @property
+    def _asyncio_awaited_by(self):
+        waiters = self.waiters if type(self.waiters) is list else [self.waiters]
+        found = {waiter for waiter in waiters if isinstance(waiter, Process)}
+        return found or None
+
+    @property
+    def _source_traceback(self):
+        return self.source_traceback
+
+    @property
+    def _num_cancels_requested(self):
+        return self.cancels
+
+    @property
+    def _cancel_message(self):
+        return None if self.extra is None else self.extra.cancel_message
+
+    @_cancel_message.setter
+    def _cancel_message(self, message):
+        self.extras().cancel_message = message
+
+    @property
+    def _log_traceback(self):
+        return self.unread
+
+    @_log_traceback.setter
+    def _log_traceback(self, value):
+        if value:
+            raise ValueError("_log_traceback can only be set to False")
+        self.unread = False
+
+
+@cython.final
+cdef class Roll:
+    # Stands in asyncio's set of tasks, where weak references to tasks are, for all
+    # tasks of one scheduler. It costs more to enter a task there than to run it, and
+    # hardly anybody ever looks: so the tasks are entered when somebody does. The set
+    # has grown then under the eyes of who looks, and `asyncio.all_tasks` begins anew.
+    cdef object scheduler       # weak
+    cdef object __weakref__
+
+    def __cinit__(self, Scheduler scheduler):
+        self.scheduler = weak(scheduler)
+        _TASKS.data.add(self)
+
+    def __call__(self):
+        cdef Scheduler scheduler = <Scheduler>self.scheduler()
+        cdef Process process
+        if scheduler is None:
+            _TASKS.data.discard(self)
+            return
+        unlisted = [
+            process for process in scheduler.processes()
+            if process.as_task and not (<AsyncioTask>process).listed
+        ]
+        for process in unlisted:
+            (<AsyncioTask>process).listed = True
+            _register(process)
+
+
+def task_factory(loop, coro, *, name=None, context=None, eager_start=None):
+    """Run asyncio's own tasks on this core: `loop.set_task_factory(task_factory)`.
+
+    `asyncio.create_task`, `TaskGroup`, `gather`, `wait_for` and all others then make
+    tasks that behave as before, and are processes: they may `receive`, `link` and be
+    monitored. Nothing in asyncio is patched; a loop without the factory, and what runs
+    there, is not touched.
+
+    Args:
+        loop: The event loop.
+        coro: The coroutine to run.
+        name: What people call the task.
+        context: The context variables to run with; a copy of the current ones when
+            None.
+        eager_start: Whether to run up to the first wait at once.
+
+    Returns:
+        The task.
+
+    Raises:
+        TypeError: If `coro` is no coroutine.
+
+    Example:
+        ```python
+        import asyncio
+        import fastask
+
+        async def main() -> None:
+            asyncio.get_running_loop().set_task_factory(fastask.task_factory)
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(asyncio.sleep(0.01, "done"))
+            assert task.result() == "done"
+
+        asyncio.run(main())
+        ```
+    """
+    cdef AsyncioTask task
+    if not _iscoroutine(coro):
+        raise TypeError(f"a coroutine was expected, got {coro!r}")
+    task = AsyncioTask.__new__(AsyncioTask)
+    task.begin(loop, coro, context)
+    if name is not None:
+        task.task_name = str(name)
+    task._start(eager_start)
+    return task
+
+
+def eager_task_factory(loop, coro, *, name=None, context=None, eager_start=True):
+    """Run asyncio's own tasks on this core, and each up to its first wait at once.
+
+    As `asyncio.eager_task_factory`, also before Python 3.12: see `task_factory`.
+    """
+    return task_factory(
+        loop, coro, name=name, context=context,
+        eager_start=True if eager_start is None else eager_start,
+    )
