@@ -234,7 +234,8 @@ cdef class AsyncioTask(Process):
         if self.waiters is None:
             self.waiters = waiter
             return 0
-        return self._add(waiter)
+        self._add(waiter)
+        return 0
 
     cdef int leave_to(self, Process waiter) except -1:
         if self.waiters is waiter:
@@ -391,7 +392,7 @@ cdef class Roll:
     cdef object scheduler       # weak
     cdef object __weakref__
 
-    def __cinit__(self, Scheduler scheduler):
+    def __init__(self, Scheduler scheduler):
         self.scheduler = weak(scheduler)
         _TASKS.data.add(self)
 

@@ -25,9 +25,15 @@ cdef class Hub:
     cdef object chooser             # decides what is left open, or None
     cdef bint keeps_frames          # of crashes, for debuggers: in debug mode
     cdef bint draining
-    cdef bint armed                 # a drain is scheduled in the loop
+    cdef bint stepping              # the drain goes on with the run queue
+    cdef int armed                  # drains that are scheduled in the loop
+    cdef object handle              # the loop's, of the one that was armed last
+    cdef object ready               # what the loop calls next, or None if it hides that
+    cdef Py_ssize_t seen            # length of `ready` when nobody had come after us
 
+    cdef bint place(self) except -1
     cdef int arm(self) except -1
+    cdef int arm_again(self) except -1
     cdef int resume(self, object process) except -1
     cdef int kill(self, object process, object reason) except -1
     cdef int begin_exit(self, object process) except -1
@@ -38,4 +44,4 @@ cdef class Hub:
 cdef PyObject *running_hub() noexcept
 cdef PyObject *swap_running_hub(PyObject *hub) noexcept
 cdef bint is_here(Hub hub) except -1
-cdef int call_soon(Hub hub, object callback, object argument) except -1
+cdef object call_soon(Hub hub, object callback, object argument)

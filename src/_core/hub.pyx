@@ -39,6 +39,33 @@ cdef class Hub:
         """Make the loop run a drain soon, unless one runs or is scheduled."""
         raise SystemError("a hub is driven by its scheduler")
 
+    cdef int arm_again(self) except -1:
+        """Make the loop run a drain after all that it has been told to call."""
+        raise SystemError("a hub is driven by its scheduler")
+
+    cdef bint place(self) except -1:
+        """Find the place in the run queue for a process that takes asyncio's turns.
+
+        asyncio would have its loop call the task, after what the loop was told to call
+        before. So when somebody has told it to call something since the last drain was
+        armed, or since this one began, a batch begins here, with a drain of its own.
+        """
+        if self.chooser is not None:
+            self.arm()
+            return False
+        if self.stepping:
+            if self.ready is None or len(self.ready) == self.seen:
+                return False
+            self.arm_again()
+            return True
+        if self.armed:
+            if self.ready is None:
+                return False
+            if len(self.ready) and self.ready[-1] is self.handle:
+                return False
+        self.arm_again()
+        return self.run_head is not NULL
+
     cdef int resume(self, object process) except -1:
         """Step a process in the callback of the loop that tells it to go on."""
         raise SystemError("a hub is driven by its scheduler")
@@ -83,7 +110,7 @@ cdef bint is_here(Hub hub) except -1:
     return _get_running_loop() is hub.loop
 
 
-cdef int call_soon(Hub hub, object callback, object argument) except -1:
+cdef object call_soon(Hub hub, object callback, object argument):
     """Have the loop make a call soon; without an argument where that is None.
 
     A call that is lost would let somebody wait for ever. So for want of memory it is
@@ -95,9 +122,7 @@ cdef int call_soon(Hub hub, object callback, object argument) except -1:
         return _call_soon(hub, callback, argument)
 
 
-cdef int _call_soon(Hub hub, object callback, object argument) except -1:
+cdef object _call_soon(Hub hub, object callback, object argument):
     if argument is None:
-        hub.loop.call_soon(callback, context=hub.context)
-    else:
-        hub.loop.call_soon(callback, argument, context=hub.context)
-    return 0
+        return hub.loop.call_soon(callback, context=hub.context)
+    return hub.loop.call_soon(callback, argument, context=hub.context)

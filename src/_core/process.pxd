@@ -79,6 +79,7 @@ cdef class Process:
     cdef flag traps
     cdef flag adopted
     cdef flag queued
+    cdef flag opens             # it is the first of a batch, see `Hub.place`
     cdef flag must_cancel
     cdef flag must_throw        # `outcome` is an error to throw at the next turn
     cdef flag killing           # a kill came while it was running

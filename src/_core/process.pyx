@@ -246,6 +246,11 @@ cdef class Process:
         cdef Hub hub = self.hub
         if self.life != WAITING or self.adopted:
             return 0
+        # First of all: when that fails, nothing has happened.
+        if self.as_task:
+            self.opens = hub.place()
+        elif not hub.draining and not hub.armed:
+            hub.arm_again()
         self.life = RUNNABLE
         self.queued = True
         self.run_next = NULL
@@ -255,8 +260,6 @@ cdef class Process:
         else:
             (<Process>hub.run_tail).run_next = <PyObject *>self
         hub.run_tail = <PyObject *>self
-        if not hub.draining and not hub.armed:
-            hub.arm()
         return 0
 
     cdef Extra extras(self):

@@ -19,7 +19,6 @@ cdef class Scheduler(Hub):
     cdef bint inbox_signalled
     cdef object keeper              # asynchronous generator that the loop closes
     cdef set given                  # coroutine objects that processes run
-    cdef list yielded               # processes that wait for the loop to have a turn
     cdef public object roll         # what tells asyncio of its tasks, or None
     cdef public object threads      # the pool for plain functions, made when needed
     cdef object swap_current        # asyncio's function from 3.14 on, else None
@@ -50,7 +49,6 @@ cdef class Scheduler(Hub):
     cdef object _interruption(self, Process process)
     cdef int _yielded(self, Process process, object what) except -1
     cdef int _give_loop_a_turn(self, Process process) except -1
-    cdef int _go_on_all(self) except -1
     cdef bint _start_grace(self, Process process) except -1
     cdef int _await_future(self, Process process, object future) except -1
     cdef int _refuse_yield(self, Process process, str message) except -1

@@ -10,6 +10,7 @@ import contextvars
 import sys
 from asyncio import CancelledError, _get_running_loop
 from collections import deque
+from gc import get_referents
 from types import CoroutineType
 
 from cpython.dict cimport PyDict_DelItem, PyDict_SetItem
@@ -114,7 +115,7 @@ cdef inline Process _take(Scheduler self, PyObject *before):
         (<Process>before).run_next = process.run_next
     if self.run_tail is <PyObject *>process:
         self.run_tail = before
-    process.queued = False
+    process.queued = process.opens = False
     Py_DECREF(process)  # taken in Process.wake or spawn; the variable holds it
     return process
 
@@ -138,7 +139,7 @@ cdef class Scheduler(Hub):
         self.inbox = deque()
         self.stride = 1
         self.given = set()
-        self.yielded = []
+        self.ready = ready_of(loop)
         if sys.version_info < (3, 14):
             self.current_tasks = asyncio.tasks._current_tasks
         else:
@@ -163,20 +164,26 @@ cdef class Scheduler(Hub):
     cdef int arm(self) except -1:
         if self.draining or self.armed:
             return 0
+        return self.arm_again()
+
+    cdef int arm_again(self) except -1:
         try:
-            call_soon(self, self.drain_callback, None)
+            self.handle = call_soon(self, self.drain_callback, None)
         except RuntimeError:
             if not self.loop.is_closed():
                 raise
-        else:
-            self.armed = True
+            return 0
+        self.armed += 1
+        if self.ready is not None:
+            self.seen = len(self.ready)
         return 0
 
     def _drain(self):
         """Step runnable processes until there are none or the budget is spent."""
         if self.draining:
             return
-        self.armed = False
+        if self.armed:
+            self.armed -= 1
         if self.keeper is None:
             self.keep()
         self._turn(None)
@@ -200,7 +207,7 @@ cdef class Scheduler(Hub):
             self._run(process)
         finally:
             swap_running_hub(outer)
-            self.draining = False
+            self.draining = self.stepping = False
             self.running = None
             try:
                 if (self.run_head is not NULL or self.inbox) and not self.halted:
@@ -242,10 +249,13 @@ cdef class Scheduler(Hub):
         cdef long long end = now + BUDGET
         cdef int steps = 0
         self.clock = now
-        if self.yielded:
-            self._go_on_all()
         self._take_inbox()
         self.wheel.advance(now)
+        self.stepping = True
+        if self.ready is not None:
+            self.seen = len(self.ready)
+        if self.run_head is not NULL:
+            (<Process>self.run_head).opens = False  # the batch is ours
         while True:
             if self.run_head is NULL:
                 # Time has passed: what is due may make a process runnable.
@@ -253,6 +263,10 @@ cdef class Scheduler(Hub):
                     self.wheel.advance(now_ns())
                 if self.run_head is NULL:
                     return 0
+            if (<Process>self.run_head).opens:
+                return 0  # a drain of its own is armed for it
+            if not self.stepping and not (<Process>self.run_head).as_task:
+                return 0  # a task has its place before what the loop calls next
             process = _take(self, NULL)
             if process.life == RUNNABLE:
                 self.stepped = process
@@ -275,7 +289,7 @@ cdef class Scheduler(Hub):
                 if self.wheel.armed:
                     self.wheel.advance(now)
                 if now > end:
-                    return 0
+                    self.stepping = False
 
     cdef int _step_chosen(self) except -1:
         """Step runnable processes in an order that the chooser decides (I19).
@@ -445,28 +459,23 @@ cdef class Scheduler(Hub):
         return self._await_future(process, what)
 
     cdef int _give_loop_a_turn(self, Process process) except -1:
-        """A bare yield, as of `asyncio.sleep(0)`: the loop runs once before it goes on.
+        """A bare yield, as of `asyncio.sleep(0)`: a turn for everybody else.
 
-        One callback does for all that yield in the same turn.
+        What the loop was told to call is called before the process goes on; the rest of
+        the loop has its turn when the drain is over.
         """
-        if self.chooser is not None:
-            return call_soon(self, self._go_on, process)
-        self.yielded.append(process)
-        if not self.armed:
-            call_soon(self, self.drain_callback, None)
-            self.armed = True
-        return 0
+        if self.chooser is not None or self.ready is None:
+            call_soon(self, self._go_on, process)
+            return 0
+        if process.as_task:
+            return process.wake()
+        process.opens = self.place()
+        return process.wake()
 
     def _go_on(self, Process process):
+        """The turn that a process gave to the others is over."""
         if process.awaited is None and process.parked is None:
             process.wake()
-
-    cdef int _go_on_all(self) except -1:
-        cdef list yielded = self.yielded
-        self.yielded = []
-        for process in yielded:
-            self._go_on(process)
-        return 0
 
     # Starting before one's turn.
 
@@ -511,21 +520,21 @@ cdef class Scheduler(Hub):
         cdef object blocking = getattr(future, "_asyncio_future_blocking", None)
         cdef object message = None
         if blocking is None:
-            return self._refuse_yield(process, f"bad yield: {future!r} is no future")
+            return self._refuse_yield(process, f"Task got bad yield: {future!r}")
         try:
-            loop = future.get_loop()
+            loop = _loop_of(future)
         except Exception as error:
             return self._refuse_yield(process, f"bad yield: {future!r}: {error!r}")
         if loop is not self.loop:
             return self._refuse_yield(
-                process, f"{process!r} got {future!r}, which is of another event loop"
+                process, f"Task {process!r} got Future {future!r} attached to a different loop"
             )
         if not blocking:
             return self._refuse_yield(
-                process, f"yield was used instead of await, with {future!r}"
+                process, f"yield was used instead of yield from in {process!r} with {future!r}"
             )
         if future is process:
-            return self._refuse_yield(process, f"{process!r} cannot await itself")
+            return self._refuse_yield(process, f"Task cannot await on itself: {process!r}")
         future._asyncio_future_blocking = False
         if isinstance(future, Process) and (<Process>future).life != DEAD:
             (<Process>future).join_by(process)
@@ -860,6 +869,37 @@ cdef int silence(object coroutine) except -1:
     if type(coroutine) is CoroutineType and coroutine.cr_frame is not None:
         fastask_silence(coroutine)
     return 0
+
+
+def _nothing():
+    """Be called, in order to be seen in the loop's queue."""
+
+
+cdef object ready_of(object loop):
+    """Return the deque of what a loop calls next, or None when it cannot be found.
+
+    It is only ever looked at. asyncio's loops show it; uvloop's do to the collector.
+    """
+    cdef object handle
+    ready = getattr(loop, "_ready", None)
+    if type(ready) is deque:
+        return ready
+    found = [thing for thing in get_referents(loop) if type(thing) is deque]
+    if not found or loop.is_closed():
+        return None
+    handle = loop.call_soon(_nothing)
+    handle.cancel()
+    for ready in found:
+        if ready and ready[-1] is handle:
+            return ready
+    return None
+
+
+cdef object _loop_of(object future):
+    try:
+        return future.get_loop()
+    except AttributeError:  # as asyncio has it
+        return future._loop
 
 
 cdef bint _is_supervised(Process process) except -1:
