@@ -14,10 +14,12 @@ import gc
 import inspect
 import pkgutil
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -45,7 +47,11 @@ HEAP_TYPE = 1 << 9
 """The flag of types that were made by `class` in Python."""
 
 LOOPS: dict[str, LoopFactory] = {"asyncio": asyncio.SelectorEventLoop}
-if uvloop is not None:
+if sys.platform == "win32":
+    LOOPS["proactor"] = asyncio.ProactorEventLoop
+    if find_spec("winloop") is not None:
+        LOOPS["winloop"] = import_module("winloop").new_event_loop
+elif uvloop is not None:
     LOOPS["uvloop"] = uvloop.new_event_loop
 
 

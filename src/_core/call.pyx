@@ -9,7 +9,7 @@ from reprlib import Repr
 from types import FunctionType, MethodType
 
 cimport cython
-from cpython.object cimport PyObject
+from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_INCREF
 
 from fastask._core.bond cimport MONITOR, PRIVATE, Bond, attach, detach
@@ -166,7 +166,7 @@ cdef extern from *:
     }
     """
     void *fastask_method_call
-    void fastask_set_call(object type, void *called, Py_ssize_t offset)
+    void fastask_set_call(PyTypeObject *type, void *called, Py_ssize_t offset)
 
 
 cdef PyObject *_called(
@@ -302,7 +302,9 @@ cdef Py_ssize_t _offset_of_entry(Method method):
 
 for _kind in (CallMethod, CastMethod):
     fastask_set_call(
-        _kind, <void *>_called, _offset_of_entry(Method.__new__(Method))
+        <PyTypeObject *>_kind,
+        <void *>_called,
+        _offset_of_entry(Method.__new__(Method)),
     )
 
 

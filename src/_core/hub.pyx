@@ -14,9 +14,11 @@ cdef extern from *:
     """
     #if defined(_MSC_VER)
     static __declspec(thread) PyObject *fastask_running_hub = NULL;
-    #else
+    #elif defined(__GLIBC__)
     static __thread PyObject *fastask_running_hub
         __attribute__((tls_model("initial-exec"))) = NULL;
+    #else  /* musl, for one, does not load a library that asks for that model */
+    static __thread PyObject *fastask_running_hub = NULL;
     #endif
     """
     PyObject *fastask_running_hub

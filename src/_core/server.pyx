@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from types import CoroutineType
 
 cimport cython
-from cpython.object cimport PyObject
+from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
 from fastask._core.answer cimport (
@@ -41,7 +41,7 @@ cdef extern from "Python.h":
         PYGEN_ERROR
         PYGEN_NEXT
     PySendResult PyIter_Send(object coroutine, object value, PyObject **out)
-    PyObject *_PyType_Lookup(object type, object name)
+    PyObject *_PyType_Lookup(PyTypeObject *type, object name)
     object PyObject_Vectorcall(
         object function, PyObject **stack, Py_ssize_t count, PyObject *names
     )
@@ -326,7 +326,8 @@ cdef class Server(Wait):
 
     cdef Method _find(self, str name, GenCall call):
         """Return the method of what is served that clients may call so, or None."""
-        cdef PyObject *method = _PyType_Lookup(self.kind, name)  # without a descriptor
+        cdef PyTypeObject *kind = <PyTypeObject *>self.kind
+        cdef PyObject *method = _PyType_Lookup(kind, name)  # without a descriptor
         if method is NULL:
             return None
         if type(<object>method) is (CastMethod if call is None else CallMethod):

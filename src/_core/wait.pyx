@@ -9,7 +9,7 @@ behalf of the process) it yields a future, the gate.
 
 from collections.abc import Coroutine
 
-from cpython.object cimport PyObject
+from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
 from fastask._core.mailbox cimport Letter
@@ -77,7 +77,7 @@ cdef extern from *:
         PyType_Modified(type);
     }
     """
-    void fastask_set_slots(object type, void *step)
+    void fastask_set_slots(PyTypeObject *type, void *step)
     void PyObject_GC_Track(PyObject *thing)
     void PyObject_GC_UnTrack(PyObject *thing)
     bint PyObject_GC_IsTracked(object thing)
@@ -278,4 +278,4 @@ cdef int _step_wait(PyObject *wait, PyObject **out) except -1:
     return (<Wait>wait)._step(out)
 
 
-fastask_set_slots(Wait, <void *>_step_wait)
+fastask_set_slots(<PyTypeObject *>Wait, <void *>_step_wait)

@@ -2,22 +2,34 @@ from cpython.object cimport PyObject
 
 cdef extern from *:
     """
-    #include <time.h>
     #if defined(_WIN32)
+    #ifndef WIN32_LEAN_AND_MEAN
+    #define WIN32_LEAN_AND_MEAN
+    #endif
     #include <windows.h>
+    /* The remainder apart: the count times 1e9 exceeds 64 bits, and a double is coarse. */
     static inline long long fastask_now_ns(void) {
         static LARGE_INTEGER frequency;
         LARGE_INTEGER count;
         if (frequency.QuadPart == 0) QueryPerformanceFrequency(&frequency);
         QueryPerformanceCounter(&count);
-        return (long long)((double)count.QuadPart * 1e9 / (double)frequency.QuadPart);
+        return count.QuadPart / frequency.QuadPart * 1000000000LL
+            + count.QuadPart % frequency.QuadPart * 1000000000LL / frequency.QuadPart;
     }
     static inline int fastask_lowest_bit(unsigned long long bits) {
         unsigned long index;
+    #if defined(_WIN64)
         _BitScanForward64(&index, bits);
+    #else
+        if (!_BitScanForward(&index, (unsigned long)bits)) {
+            _BitScanForward(&index, (unsigned long)(bits >> 32));
+            index += 32;
+        }
+    #endif
         return (int)index;
     }
     #else
+    #include <time.h>
     static inline long long fastask_now_ns(void) {
         struct timespec spec;
         clock_gettime(CLOCK_MONOTONIC, &spec);

@@ -21,9 +21,10 @@ INTERRUPTED = 130
 UNUSABLE = 2
 
 DESCRIPTION = """\
-Runs a tree until SIGINT or SIGTERM, then stops its children in reverse order, each
-within its time. The exit status is 0 after an orderly stop, 1 when the tree gave up,
-and 2 when there is no such tree. A second signal stops hard.
+Runs a tree until SIGINT or SIGTERM (on Windows, SIGBREAK too), then stops its
+children in reverse order, each within its time. The exit status is 0 after an orderly
+stop, 1 when the tree gave up, and 2 when there is no such tree. A second signal stops
+hard.
 """
 
 

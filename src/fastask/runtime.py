@@ -86,10 +86,11 @@ def run(
     On uvloop (winloop on Windows), or asyncio's own loop where neither is installed.
     When the root process ends, the others get the exit signal `SHUTDOWN`, and `KILL`
     after `grace` seconds; `run` returns when the last one has ended. SIGINT and SIGTERM
-    send `SHUTDOWN` to the root process; a second signal stops hard.
+    send `SHUTDOWN` to the root process; a second signal stops hard. SIGBREAK of Windows
+    (Ctrl+Break, a console that is closed) does what SIGTERM does.
 
-    A supervisor that is not started, as `main`, is run as an application: until SIGINT
-    or SIGTERM, after which it stops its children in order, or until it ends by itself.
+    A supervisor that is not started, as `main`, is run as an application: until such a
+    signal, after which it stops its children in order, or until it ends by itself.
 
     Args:
         main: An async function, a plain function, a coroutine object or a supervisor.
@@ -97,7 +98,7 @@ def run(
         debug: Whether the loop and fastask check more: among others, the stall watchdog
             reports what blocks the loop. None leaves it to asyncio's own settings.
         loop_factory: Makes the event loop.
-        handle_signals: Whether to handle SIGINT and SIGTERM; only in the main thread.
+        handle_signals: Whether to handle these signals; only in the main thread.
         grace: Seconds that a process may take to unwind after an exit signal.
 
     Returns:
@@ -105,8 +106,8 @@ def run(
 
     Raises:
         KeyboardInterrupt: After SIGINT; for a supervisor, after the second.
-        SystemExit: With code 143, after SIGTERM; for a supervisor, after the second.
-            With code 1, when the supervisor gave up or crashed.
+        SystemExit: With code 143, after SIGTERM (149 after SIGBREAK); for a supervisor,
+            after the second. With code 1, when the supervisor gave up or crashed.
         Exit: If an exit signal with a reason that is no exception ended the root
             process.
         RuntimeError: If an event loop is running in this thread.
@@ -258,11 +259,12 @@ class _Run:
             yield
             return
         before = {}
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _signals():
             if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
                 before[number] = signal.signal(number, self._on_signal)
         try:
-            yield
+            with _waking(self.loop):
+                yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -277,6 +279,33 @@ class _Run:
     def _shut_root_down(self) -> None:
         if self.root is not None:
             exit(self.root, SHUTDOWN)
+
+
+def _signals() -> list[signal.Signals]:
+    """Return the signals that end a program in an orderly way."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform == "win32":
+        numbers.append(signal.SIGBREAK)
+    return numbers
+
+
+@contextlib.contextmanager
+def _waking(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Have signals wake the loop, where neither the system nor the loop does it.
+
+    On Windows a signal does not interrupt `select`, and asyncio's selector loop would
+    hear of it when something else happens.
+    """
+    if sys.platform != "win32" or not isinstance(loop, asyncio.SelectorEventLoop):
+        yield
+        return
+    # What wakes it for other threads does for signals, too; a proactor does the same.
+    socket = loop._csock  # type: ignore[attr-defined,unused-ignore]  # private to asyncio
+    before = signal.set_wakeup_fd(socket.fileno(), warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
 
 
 def _exception_of(number: int) -> BaseException:

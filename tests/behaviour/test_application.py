@@ -18,6 +18,16 @@ from fastask import GenServer, Supervisor, TaskSupervisor, application
 
 Run = Callable[..., Any]
 
+# How one program asks another to stop: on Windows it asks a whole process group.
+if sys.platform == "win32":
+    STOPS = [signal.CTRL_BREAK_EVENT]
+    STOPPED_HARD = 128 + signal.SIGBREAK
+    FLAGS = subprocess.CREATE_NEW_PROCESS_GROUP
+else:
+    STOPS = [signal.SIGTERM, signal.SIGINT]
+    STOPPED_HARD = 128 + signal.SIGTERM
+    FLAGS = 0
+
 PROGRAM = """
 import os, signal, sys
 import fastask
@@ -97,6 +107,7 @@ def started(program: Path, *command: str) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        creationflags=FLAGS,
     ) as process:
         try:
             yield process
@@ -126,7 +137,7 @@ ORDERLY = ["stop b shutdown", "stop a shutdown"]
 
 @pytest.mark.slow
 class TestSignals:
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize("number", STOPS)
     def test_stop_the_children_in_reverse_order_and_exit_with_0(
         self, program: Path, number: int
     ) -> None:
@@ -138,7 +149,7 @@ class TestSignals:
         assert began == ["start a", "start b", "ready"]
         assert (status, out, err) == (0, ORDERLY, "")
 
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize("number", STOPS)
     def test_do_the_same_to_the_command(self, program: Path, number: int) -> None:
         with started(program, "-m", "fastask", "run", "trees:tree") as process:
             read_until(process, "ready")
@@ -152,7 +163,7 @@ class TestSignals:
     ) -> None:
         with started(program, "-m", "fastask", "run", "trees:stubborn") as process:
             read_until(process, "ready")
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(STOPS[0])
             status, out, err = finish(process)
 
         assert (status, out) == (0, ["stop s shutdown"])
@@ -162,12 +173,12 @@ class TestSignals:
     def test_stop_hard_when_a_second_one_comes(self, program: Path) -> None:
         with started(program, "trees.py", "very_stubborn") as process:
             read_until(process, "ready")
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(STOPS[0])
             read_until(process, "stop s")
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(STOPS[0])
             status, _, _ = finish(process)
 
-        assert status == 128 + signal.SIGTERM
+        assert status == STOPPED_HARD
 
 
 @pytest.mark.slow
@@ -200,7 +211,7 @@ class TestCommand:
     ) -> None:
         with started(program, "-m", "fastask", "run", target) as process:
             read_until(process, "ready")
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(STOPS[0])
             status, out, _ = finish(process)
 
         assert (status, out) == (0, ["stop a shutdown"])

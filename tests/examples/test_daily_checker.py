@@ -70,6 +70,7 @@ class TestTree:
             assert await receive(str) == "ann"
 
     @pytest.mark.slow
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
     def test_is_a_program(self) -> None:
         command = [
             sys.executable,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 
 from probe import probe
 
 import fastask
+
+assert sys.platform != "win32", "it has no fork"
 
 
 async def child() -> None:

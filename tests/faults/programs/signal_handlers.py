@@ -17,6 +17,8 @@ from probe import probe
 import fastask
 from fastask import Process, receive, self_, send
 
+assert sys.platform != "win32", "it has no such signals"
+
 TIMES = 200
 
 logging.getLogger("fastask").disabled = True  # it tells what was killed
