@@ -15,6 +15,7 @@ import fastask
 
 Workload = Callable[[int], Coroutine[Any, Any, int]]
 Side = Literal["asyncio", "fastask"]
+TaskFactory = Callable[..., Any]
 
 SIDES: tuple[Side, ...] = ("asyncio", "fastask")
 
@@ -33,6 +34,8 @@ class Pair:
     asyncio: Workload
     fastask: Workload
     operations: int
+    factories: tuple[TaskFactory | None, TaskFactory] | None = None
+    """What makes the tasks of asyncio's side and of ours, where the loop is told it."""
 
     def __str__(self) -> str:
         """Return the name, by which the pair is chosen."""
@@ -48,10 +51,14 @@ class Pair:
             Nanoseconds for one operation.
         """
         gc.collect()
-        if side == "fastask":
-            spent = run_fastask(self.fastask, self.operations)
+        workload = self.fastask if side == "fastask" else self.asyncio
+        if self.factories is not None:
+            factory = self.factories[side == "fastask"]
+            spent = run_with_factory(factory, workload, self.operations)
+        elif side == "fastask":
+            spent = run_fastask(workload, self.operations)
         else:
-            spent = run_asyncio(self.asyncio, self.operations)
+            spent = run_asyncio(workload, self.operations)
         return spent / self.operations
 
 
@@ -64,6 +71,20 @@ def run_asyncio(workload: Workload, operations: int) -> int:
 def run_fastask(workload: Workload, operations: int) -> int:
     """Run a fastask workload as the root process, on uvloop."""
     return fastask.run(workload, operations, loop_factory=uvloop.new_event_loop)
+
+
+def run_with_factory(
+    factory: TaskFactory | None, workload: Workload, operations: int
+) -> int:
+    """Run an asyncio workload on uvloop, all its tasks made by a factory."""
+
+    def make_loop() -> asyncio.AbstractEventLoop:
+        loop = uvloop.new_event_loop()
+        loop.set_task_factory(factory)
+        return loop
+
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        return runner.run(workload(operations))
 
 
 def given(

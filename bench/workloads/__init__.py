@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.workloads import (
+    factory,
     message,
     server,
     spawn,
@@ -10,6 +11,7 @@ from bench.workloads import (
     supervised,
     timeout,
     timer,
+    tree,
 )
 
-MODULES = (spawn, supervised, message, server, timer, timeout, stream)
+MODULES = (spawn, supervised, message, server, timer, timeout, stream, factory, tree)
