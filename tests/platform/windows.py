@@ -109,6 +109,8 @@ signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, 21})
 for module, names in MISSING.items():
     for name in names.split():
         delattr(module, name)
+if sys.version_info >= (3, 13):
+    vars(os)["process_cpu_count"] = os.cpu_count  # the one of POSIX asks for affinity
 for name in ABSENT:
     sys.modules[name] = None  # type: ignore[assignment]  # its import fails
 sys.modules["winloop"] = None  # type: ignore[assignment]  # likewise
