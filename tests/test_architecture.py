@@ -20,6 +20,7 @@ README = CORE / "README.md"
 # A new module needs a row; src/_core/README.md tells what each layer is for.
 LAYERS = {
     "census": 0,
+    "stepped": 0,
     "errors": 0,
     "reason": 0,
     "ref": 0,

@@ -6,8 +6,9 @@ cdef class AsyncioTask(Process):
     # something holds it, which is what wakes it, or the run queue.
     cdef object coro                # kept after the end, for people
     cdef object task_name           # None: made of the id when asked for
-    # Who waits: None, a process, or a list of those and of (callback, context).
-    cdef object waiters
+    cdef object waiter              # a process that awaits it, or a callback, or None
+    cdef object waiter_context      # of the callback; None: it is a process
+    cdef list waiters               # pairs of those, from the second on
     cdef object traceback           # of the exception, before it was raised again
     cdef object source_traceback    # where it was made, in debug mode
     cdef dict attributes            # what other people's code hangs on it
@@ -16,4 +17,12 @@ cdef class AsyncioTask(Process):
     cdef bint listed                # asyncio's set of tasks has it
 
     cdef int begin(self, object loop, object coro, object context) except -1
-    cdef int _tell(self, object waiter) except -1
+    cdef object error(self)
+    cdef int start(self, bint eager) except -1
+    cdef int _add(self, object waiter, object context) except -1
+    cdef list _pairs(self)
+    cdef int _put_back(self, list pairs) except -1
+    cdef int _settle_one(self) except -1
+    cdef int _settle_all(self) except -1
+    cdef int _queue_callbacks(self) except -1
+    cdef int _call(self, object callback, object context) except -1

@@ -11,7 +11,7 @@ from asyncio import CancelledError, InvalidStateError
 from asyncio.base_tasks import _task_repr
 from asyncio.coroutines import iscoroutine
 from asyncio.format_helpers import extract_stack
-from contextvars import copy_context
+from types import CoroutineType
 from weakref import ref as weak
 
 cimport cython
@@ -25,7 +25,10 @@ from fastask._core.message cimport failure_of
 
 cdef extern from "Python.h":
     object PyContext_CopyCurrent()
+    int PyContext_Enter(object context) except -1
+    int PyContext_Exit(object context) except -1
 
+cdef object _CoroutineType = CoroutineType
 cdef object _iscoroutine = iscoroutine
 cdef bint LISTED_AT_ONCE = sys.version_info >= (3, 14)
 cdef object _register = asyncio.tasks._register_task
@@ -56,14 +59,14 @@ cdef class AsyncioTask(Process):
     def __init__(self, coro, *, loop=None, name=None, context=None, eager_start=False):
         if self.hub is not None:
             raise RuntimeError(f"{self!r} has begun already")
-        if not _iscoroutine(coro):
+        if type(coro) is not _CoroutineType and not _iscoroutine(coro):
             raise TypeError(f"a coroutine was expected, got {coro!r}")
         if loop is None:
             loop = asyncio.get_event_loop()
         self.begin(loop, coro, context)
         if name is not None:
             self.task_name = str(name)
-        self._start(eager_start)
+        self.start(bool(eager_start))
 
     cdef int begin(self, object loop, object coro, object context) except -1:
         cdef PyObject *running = running_hub()
@@ -85,13 +88,13 @@ cdef class AsyncioTask(Process):
             self.source_traceback = extract_stack(sys._getframe(0))
         return 0
 
-    def _start(self, eager):
+    cdef int start(self, bint eager) except -1:
         cdef Scheduler scheduler = <Scheduler>self.hub
         if eager and scheduler.loop.is_running():
             scheduler.step_at_once(self)
             if self.life == DEAD:
                 self.coro = None
-                return
+                return 0
         else:
             self.wake()
         if LISTED_AT_ONCE:
@@ -99,6 +102,7 @@ cdef class AsyncioTask(Process):
             _register(self)
         elif scheduler.roll is None:
             scheduler.roll = Roll(scheduler)
+        return 0
 
     @property
     def __class__(self):
@@ -115,9 +119,12 @@ cdef class AsyncioTask(Process):
         raise AttributeError(f"'Task' object has no attribute {name!r}")
 
     def __setattr__(self, name, value):
-        if hasattr(type(self), name):
+        try:
             PyObject_GenericSetAttr(self, name, value)
             return
+        except AttributeError:
+            if hasattr(type(self), name):
+                raise
         if self.attributes is None:
             self.attributes = {}
         self.attributes[name] = value
@@ -139,10 +146,11 @@ cdef class AsyncioTask(Process):
         """
         if self.life != DEAD:
             raise InvalidStateError("Result is not set.")
+        return self.conclude()
+
+    cdef object conclude(self):
         self.unread = False
-        if self.returned:
-            return self.outcome
-        raise self.failure()
+        return Process.conclude(self)
 
     def exception(self):
         """Return the exception that the coroutine raised, or None.
@@ -156,13 +164,21 @@ cdef class AsyncioTask(Process):
         if self.was_cancelled:
             raise self.failure()
         self.unread = False
-        return self._exception
+        return self.error()
+
+    cdef object error(self):
+        """Return the exception that ended it, or None."""
+        if self.life != DEAD or self.returned or self.was_cancelled:
+            return None
+        if self.outcome is not None and self.fate == FREE:
+            return self.outcome  # the Exit that it raised
+        return failure_of(self.reason)
 
     cdef object failure(self):
         cdef object error
         if self.was_cancelled:
             return self._make_cancelled_error()
-        error = self._exception
+        error = self.error()
         return error if self.traceback is None else error.with_traceback(self.traceback)
 
     def _make_cancelled_error(self):
@@ -211,71 +227,122 @@ cdef class AsyncioTask(Process):
     def add_done_callback(self, callback, *, context=None):
         """Call `callback(task)` soon after the task has ended."""
         if context is None:
-            context = copy_context()
+            context = PyContext_CopyCurrent()
         if self.life == DEAD:
             self.hub.loop.call_soon(callback, self, context=context)
             return
-        self._add((callback, context))
+        self._add(callback, context)
 
     def remove_done_callback(self, callback):
         """Remove every such callback; return how many there were."""
-        if type(self.waiters) is not list:
-            return 0
-        kept = [
-            entry for entry in self.waiters
-            if isinstance(entry, Process) or entry[0] != callback
+        cdef list pairs = self._pairs()
+        cdef list kept = [
+            pair for pair in pairs if pair[1] is None or pair[0] != callback
         ]
-        removed = len(self.waiters) - len(kept)
-        if removed:
-            self.waiters = kept or None
-        return removed
+        self._put_back(kept)
+        return len(pairs) - len(kept)
 
     cdef int join_by(self, Process waiter) except -1:
-        if self.waiters is None:
-            self.waiters = waiter
-            return 0
-        self._add(waiter)
-        return 0
+        return self._add(waiter, None)
 
     cdef int leave_to(self, Process waiter) except -1:
-        if self.waiters is waiter:
-            self.waiters = None
-        elif type(self.waiters) is list and waiter in self.waiters:
-            self.waiters.remove(waiter)
-        return 0
+        return self._put_back([pair for pair in self._pairs() if pair[0] is not waiter])
 
-    def _add(self, entry):
+    cdef int _add(self, object waiter, object context) except -1:
+        if self.waiter is None:
+            self.waiter = waiter
+            self.waiter_context = context
+            return 0
         if self.waiters is None:
             self.waiters = []
-        elif type(self.waiters) is not list:
-            self.waiters = [self.waiters]
-        self.waiters.append(entry)
+        self.waiters.append((waiter, context))
+        return 0
+
+    cdef list _pairs(self):
+        """Return the pairs of who waits and its context, None for a process."""
+        cdef list pairs = []
+        if self.waiter is not None:
+            pairs.append((self.waiter, self.waiter_context))
+        if self.waiters is not None:
+            pairs.extend(self.waiters)
+        return pairs
+
+    cdef int _put_back(self, list pairs) except -1:
+        self.waiter = self.waiter_context = self.waiters = None
+        for waiter, context in pairs:
+            self._add(waiter, context)
+        return 0
 
     cdef int settle(self) except -1:
-        cdef object waiters = self.waiters
         if self.fate == FREE and not self.returned and not self.was_cancelled:
             self.unread = True
-            self.traceback = self._exception.__traceback__
-        if waiters is not None:
-            self.waiters = None
-            if type(waiters) is not list:
-                self._tell(waiters)
-            else:
-                for waiter in waiters:
-                    self._tell(waiter)
+            self.traceback = self.error().__traceback__
+        if self.waiters is not None:
+            self._settle_all()
+        elif self.waiter is not None:
+            self._settle_one()
         return Process.settle(self)
 
-    cdef int _tell(self, object waiter) except -1:
-        if isinstance(waiter, Process):
-            if (<Process>waiter).awaited is self:
+    cdef int _settle_one(self) except -1:
+        """Wake the process that waits; a callback has the place of the task."""
+        cdef Process process
+        if self.waiter_context is not None:
+            return self._queue_callbacks()
+        process = <Process>self.waiter
+        self.waiter = None
+        return process.wake() if process.awaited is self else 0
+
+    cdef int _settle_all(self) except -1:
+        cdef list callbacks = []
+        for waiter, context in self._pairs():
+            if context is not None:
+                callbacks.append((waiter, context))
+            elif (<Process>waiter).awaited is self:
                 (<Process>waiter).wake()
-            return 0
-        callback, context = waiter
+        self._put_back(callbacks)
+        return self._queue_callbacks() if callbacks else 0
+
+    cdef int _queue_callbacks(self) except -1:
+        if not self.hub.keeps_frames and self.hub.chooser is None:
+            return self.queue()
+        for callback, context in self._pairs():
+            self._call_soon(callback, context)
+        return self._put_back([])
+
+    cdef int call_back(self) except -1:
+        cdef object callback = self.waiter
+        cdef object context = self.waiter_context
+        cdef list others = self.waiters
+        self.waiter = self.waiter_context = self.waiters = None
+        if callback is not None:
+            self._call(callback, context)
+        if others is not None:
+            for callback, context in others:
+                self._call(callback, context)
+        return 0
+
+    cdef int _call(self, object callback, object context) except -1:
+        try:
+            PyContext_Enter(context)
+            try:
+                callback(self)
+            finally:
+                PyContext_Exit(context)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            self.hub.loop.call_exception_handler({
+                "message": f"Exception in callback {callback!r}",
+                "exception": error,
+                "task": self,
+            })
+        return 0
+
+    def _call_soon(self, callback, context):
         try:
             self.hub.loop.call_soon(callback, self, context=context)
         except MemoryError:  # once more: who waits would wait for ever
             self.hub.loop.call_soon(callback, self, context=context)
-        return 0
 
     def __del__(self):
         if self.hub is None:
@@ -290,7 +357,7 @@ cdef class AsyncioTask(Process):
                 self.was_cancelled = True
         elif self.unread:
             self.unread = False
-            self._complain("Task exception was never retrieved", self._exception)
+            self._complain("Task exception was never retrieved", self.error())
 
     def _complain(self, message, error):
         context = {"task" if error is None else "future": self, "message": message}
@@ -336,25 +403,18 @@ cdef class AsyncioTask(Process):
 
     @property
     def _exception(self):
-        if self.life != DEAD or self.returned or self.was_cancelled:
-            return None
-        if self.outcome is not None and self.fate == FREE:
-            return self.outcome  # the Exit that it raised
-        return failure_of(self.reason)
+        return self.error()
 
     @property
     def _callbacks(self):
-        waiters = self.waiters if type(self.waiters) is list else [self.waiters]
         return [
-            (waiter._wakeup, waiter.get_context()) if isinstance(waiter, Process) else waiter
-            for waiter in waiters if waiter is not None
+            (waiter._wakeup, waiter.get_context()) if context is None else (waiter, context)
+            for waiter, context in self._pairs()
         ]
 
     @property
     def _asyncio_awaited_by(self):
-        waiters = self.waiters if type(self.waiters) is list else [self.waiters]
-        found = {waiter for waiter in waiters if isinstance(waiter, Process)}
-        return found or None
+        return {waiter for waiter, context in self._pairs() if context is None} or None
 
     @property
     def _source_traceback(self):
@@ -448,13 +508,13 @@ def task_factory(loop, coro, *, name=None, context=None, eager_start=None):
         ```
     """
     cdef AsyncioTask task
-    if not _iscoroutine(coro):
+    if type(coro) is not _CoroutineType and not _iscoroutine(coro):
         raise TypeError(f"a coroutine was expected, got {coro!r}")
     task = AsyncioTask.__new__(AsyncioTask)
     task.begin(loop, coro, context)
     if name is not None:
         task.task_name = str(name)
-    task._start(eager_start)
+    task.start(bool(eager_start))
     return task
 
 

@@ -94,12 +94,15 @@ cdef class Process:
     cdef public bint _asyncio_future_blocking
 
     cdef int wake(self) except -1
+    cdef int queue(self) except -1
+    cdef int call_back(self) except -1
     cdef Extra extras(self)
     cdef int enter_table(self) except -1
     cdef int leave_table(self) except -1
     cdef int join_by(self, Process waiter) except -1
     cdef int leave_to(self, Process waiter) except -1
     cdef int settle(self) except -1
+    cdef object conclude(self)
     cdef object failure(self)
 
 

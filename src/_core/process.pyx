@@ -11,11 +11,12 @@ from types import GenericAlias
 from weakref import ref as weak
 
 cimport cython
-from cpython.object cimport PyObject
+from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
 from fastask._core.hub cimport Hub
 from fastask._core.message cimport failure_of
+from fastask._core.stepped cimport step_by
 
 
 cdef enum:
@@ -115,9 +116,7 @@ cdef class Process:
         """
         if self.life != DEAD:
             raise InvalidStateError(f"{self!r} has not ended")
-        if self.returned:
-            return self.outcome
-        raise self.failure()
+        return self.conclude()
 
     def exception(self):
         """Return what awaiting the process raises, or None when it returned.
@@ -243,15 +242,20 @@ cdef class Process:
 
     cdef int wake(self) except -1:
         """Put a waiting process in the run queue; nothing else needs it."""
-        cdef Hub hub = self.hub
         if self.life != WAITING or self.adopted:
             return 0
+        self.queue()
+        self.life = RUNNABLE
+        return 0
+
+    cdef int queue(self) except -1:
+        """Put a process at the end of the run queue."""
+        cdef Hub hub = self.hub
         # First of all: when that fails, nothing has happened.
         if self.as_task:
             self.opens = hub.place()
         elif not hub.draining and not hub.armed:
             hub.arm_again()
-        self.life = RUNNABLE
         self.queued = True
         self.run_next = NULL
         Py_INCREF(self)  # released by the drain that takes it from the queue
@@ -260,6 +264,10 @@ cdef class Process:
         else:
             (<Process>hub.run_tail).run_next = <PyObject *>self
         hub.run_tail = <PyObject *>self
+        return 0
+
+    cdef int call_back(self) except -1:
+        """Call what waits for the end of a task of asyncio, which has come."""
         return 0
 
     cdef Extra extras(self):
@@ -335,6 +343,12 @@ cdef class Process:
                 self.hub.loop.call_soon(callback, subject, context=context)
         return 0
 
+    cdef object conclude(self):
+        """Return what a process that has ended returned, or raise why it did not."""
+        if self.returned:
+            return self.outcome
+        raise self.failure()
+
     cdef object failure(self):
         """Return what awaiting it raises, once it has ended without a value."""
         if self.was_cancelled:
@@ -344,6 +358,8 @@ cdef class Process:
         return failure_of(self.reason)
 
 
+@cython.final
+@cython.freelist(64)
 cdef class Join:
     # What `await process` iterates: a future's protocol, so that any driver can wait.
     # `subject` is what is handed to asyncio: the process, or the task that stands
@@ -358,14 +374,41 @@ cdef class Join:
     def __iter__(self):
         return self
 
-    def send(self, value):
-        return self.__next__()
+    def __await__(self):  # without it, the type has no place for its step
+        return self
 
     def __next__(self):
-        if self.process.life != DEAD:
-            self.subject._asyncio_future_blocking = True
-            return self.subject
-        raise StopIteration(self.process.result())
+        return self.send(None)
+
+    def send(self, value):
+        """Go on, as `coroutine.send` does."""
+        cdef PyObject *out = NULL
+        cdef int status = _step_join(<PyObject *>self, &out)
+        result = <object>out
+        Py_DECREF(result)  # given by the step
+        if status == 0:
+            return result
+        raise StopIteration(result)
+
+
+cdef int _step_join(PyObject *iterator, PyObject **out) except -1:
+    cdef Join join = <Join>iterator
+    cdef object value
+    if join.process.life == DEAD:
+        value = join.process.conclude()
+        out[0] = <PyObject *>value
+        Py_INCREF(value)  # given to the caller
+        return 1
+    if join.subject is join.process:
+        join.process._asyncio_future_blocking = True
+    else:
+        join.subject._asyncio_future_blocking = True
+    out[0] = <PyObject *>join.subject
+    Py_INCREF(join.subject)  # given to the caller
+    return 0
+
+
+step_by(<PyTypeObject *>Join, <void *>_step_join)
 
 
 def join(Process process, object subject):

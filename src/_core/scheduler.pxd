@@ -12,7 +12,8 @@ cdef class Deadline(Node):
 cdef class Scheduler(Hub):
     # I10: nothing mutable lives at module level; a scheduler hangs on its loop.
     cdef object __weakref__
-    cdef object drain_callback      # the bound method, made once
+    cdef object drain_callback      # the bound methods, made once
+    cdef object look_callback
     cdef object armed_timer         # the loop's handle, or None
     cdef long long armed_for        # ns: what it is armed for
     cdef object inbox               # deque of calls from other threads
@@ -42,6 +43,7 @@ cdef class Scheduler(Hub):
     cdef int _turn(self, Process process) except -1
     cdef int _run(self, Process process) except -1
     cdef int _step_in_order(self) except -1
+    cdef int _call_back(self, Process process) except -1
     cdef int _step_chosen(self) except -1
     cdef Process _take_chosen(self)
     cdef int _rescue(self, Process process, object error) except -1
@@ -51,6 +53,8 @@ cdef class Scheduler(Hub):
     cdef int _give_loop_a_turn(self, Process process) except -1
     cdef bint _start_grace(self, Process process) except -1
     cdef int _await_future(self, Process process, object future) except -1
+    cdef bint _await_process(self, Process process, Process other) except -1
+    cdef int _now_awaits(self, Process process, object future) except -1
     cdef int _refuse_yield(self, Process process, str message) except -1
     cdef int _detach_future(self, Process process) except -1
     cdef int _failed(self, Process process, object error) except -1

@@ -136,6 +136,7 @@ cdef class Scheduler(Hub):
         self.grace = DEFAULT_GRACE
         self.context = contextvars.Context()
         self.drain_callback = self._drain
+        self.look_callback = self._look
         self.inbox = deque()
         self.stride = 1
         self.given = set()
@@ -187,6 +188,11 @@ cdef class Scheduler(Hub):
         if self.keeper is None:
             self.keep()
         self._turn(None)
+
+    def _look(self):
+        """See to the timers and the other threads, unless an armed drain does."""
+        if not self.draining and not self.armed:
+            self._turn(None)
 
     cdef int resume(self, object target) except -1:
         cdef Process process = <Process>target
@@ -274,6 +280,8 @@ cdef class Scheduler(Hub):
                 self.stepped = None
                 if self.halted:
                     return 0
+            elif process.as_task:
+                self._call_back(process)
             steps += 1
             if steps >= self.stride:
                 steps = 0
@@ -290,6 +298,11 @@ cdef class Scheduler(Hub):
                     self.wheel.advance(now)
                 if now > end:
                     self.stepping = False
+
+    cdef int _call_back(self, Process process) except -1:
+        if self.entered is not NULL:
+            self._enter(None)  # a callback is called in no task
+        return process.call_back()
 
     cdef int _step_chosen(self) except -1:
         """Step runnable processes in an order that the chooser decides (I19).
@@ -459,21 +472,17 @@ cdef class Scheduler(Hub):
         return self._await_future(process, what)
 
     cdef int _give_loop_a_turn(self, Process process) except -1:
-        """A bare yield, as of `asyncio.sleep(0)`: a turn for everybody else.
+        """A bare yield, as of `asyncio.sleep(0)`: the loop runs once before it goes on.
 
-        What the loop was told to call is called before the process goes on; the rest of
-        the loop has its turn when the drain is over.
+        A task of asyncio only lets go first what the loop was told to call before: the
+        rest of the loop has its turn when the drain is over.
         """
-        if self.chooser is not None or self.ready is None:
-            call_soon(self, self._go_on, process)
-            return 0
-        if process.as_task:
+        if process.as_task and self.ready is not None and self.chooser is None:
             return process.wake()
-        process.opens = self.place()
-        return process.wake()
+        call_soon(self, self._go_on, process)
+        return 0
 
     def _go_on(self, Process process):
-        """The turn that a process gave to the others is over."""
         if process.awaited is None and process.parked is None:
             process.wake()
 
@@ -517,8 +526,10 @@ cdef class Scheduler(Hub):
         return True
 
     cdef int _await_future(self, Process process, object future) except -1:
-        cdef object blocking = getattr(future, "_asyncio_future_blocking", None)
-        cdef object message = None
+        cdef object blocking
+        if isinstance(future, Process) and self._await_process(process, <Process>future):
+            return 0
+        blocking = getattr(future, "_asyncio_future_blocking", None)
         if blocking is None:
             return self._refuse_yield(process, f"Task got bad yield: {future!r}")
         try:
@@ -536,10 +547,22 @@ cdef class Scheduler(Hub):
         if future is process:
             return self._refuse_yield(process, f"Task cannot await on itself: {process!r}")
         future._asyncio_future_blocking = False
-        if isinstance(future, Process) and (<Process>future).life != DEAD:
-            (<Process>future).join_by(process)
-        else:
-            future.add_done_callback(process._wakeup, context=self.context)
+        future.add_done_callback(process._wakeup, context=self.context)
+        return self._now_awaits(process, future)
+
+    cdef bint _await_process(self, Process process, Process other) except -1:
+        """Await a process of the same loop, if there is nothing wrong with that."""
+        if other.hub is not self or other is process or other.life == DEAD:
+            return False
+        if not other._asyncio_future_blocking:
+            return False
+        other._asyncio_future_blocking = False
+        other.join_by(process)
+        self._now_awaits(process, other)
+        return True
+
+    cdef int _now_awaits(self, Process process, object future) except -1:
+        cdef object message = None
         process.awaited = future
         if process.must_cancel:
             if process.extra is not None:
@@ -763,7 +786,7 @@ cdef class Scheduler(Hub):
 
     def _timer_due(self):
         self.armed_timer = None
-        self._drain()
+        self._look()
 
     # Other threads.
 
@@ -776,7 +799,7 @@ cdef class Scheduler(Hub):
             return 0
         self.inbox_signalled = True
         try:
-            self.loop.call_soon_threadsafe(self.drain_callback, context=self.context)
+            self.loop.call_soon_threadsafe(self.look_callback, context=self.context)
         except RuntimeError:
             self.inbox_signalled = False
             self.inbox.clear()
