@@ -56,6 +56,7 @@ cdef class Scheduler(Hub):
     cdef bint _await_process(self, Process process, Process other) except -1
     cdef int _now_awaits(self, Process process, object future) except -1
     cdef int _refuse_yield(self, Process process, str message) except -1
+    cdef int _leave_future(self, Process process) except -1
     cdef int _detach_future(self, Process process) except -1
     cdef int _failed(self, Process process, object error) except -1
     cdef int _finish(self, Process process, object reason) except -1

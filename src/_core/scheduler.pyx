@@ -393,6 +393,8 @@ cdef class Scheduler(Hub):
         cdef object error = None
         if process.killing:
             return self._close(process)
+        if process.fate == DOOMED and process.awaited is not None:
+            return self._leave_future(process)
         process.life = RUNNING
         self.running = process
         self.steps += 1
@@ -578,6 +580,17 @@ cdef class Scheduler(Hub):
         process.outcome = RuntimeError(message)
         process.must_throw = True
         return process.wake()
+
+    cdef int _leave_future(self, Process process) except -1:
+        """Cancel what a doomed process awaits, and step the process a turn later.
+
+        A library may note in a callback of its future that it was cancelled: asyncpg
+        does, and would refuse what a `finally` block asks of it before. A task of
+        asyncio is stepped after such callbacks, too.
+        """
+        self._detach_future(process)
+        process.life = WAITING
+        return call_soon(self, self._go_on, process)
 
     cdef int _detach_future(self, Process process) except -1:
         """Cancel what a process awaits, and do not wait for that."""

@@ -75,6 +75,28 @@ class TestFinally:
         assert await receive() == "finally"
         assert (await receive(ref)).reason == "boom"
 
+    async def test_runs_after_the_callbacks_of_the_future_that_was_awaited(
+        self,
+    ) -> None:
+        future = asyncio.get_running_loop().create_future()
+
+        async def child(parent: Process) -> None:
+            future.add_done_callback(lambda future: send(parent, "callback"))
+            try:
+                send(parent, "ready")
+                await future
+            finally:
+                send(parent, "finally")
+
+        process, ref = spawn_monitor(child, self_())
+        await receive(equals("ready"))
+        fastask.exit(process, "boom")
+
+        assert await receive() == "callback"
+        assert await receive() == "finally"
+        assert (await receive(ref)).reason == "boom"
+        assert future.cancelled()
+
     async def test_runs_when_the_process_is_killed(self) -> None:
         ran: list[str] = []
 
