@@ -17,6 +17,9 @@ from typing import Any
 SECONDS = 60
 """What any of the programs may take."""
 
+DEBIAN = Path("/usr/lib/postgresql")
+"""Where Debian has the servers, by version."""
+
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -41,13 +44,12 @@ def find_programs() -> Path:
         return Path(found).resolve().parent  # Debian's others ask which version
     debian = [
         directory
-        for directory in Path("/usr/lib/postgresql").glob("*/bin")
+        for directory in DEBIAN.glob("*/bin")
         if (directory / "pg_ctl").exists() and directory.parent.name.isdigit()
     ]
     if not debian:
         raise NoPostgres(
-            "pg_ctl is neither on the PATH nor in /usr/lib/postgresql/*/bin: "
-            "install PostgreSQL"
+            f"pg_ctl is neither on the PATH nor in {DEBIAN}/*/bin: install PostgreSQL"
         )
     return max(debian, key=lambda directory: int(directory.parent.name))
 

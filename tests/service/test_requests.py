@@ -164,12 +164,13 @@ class TestOrder:
             assert again == 201
 
     async def test_ends_with_its_client(self, dsn: str) -> None:
-        async with opened(dsn) as place:
+        async with opened(dsn, deadline=600.0) as place:
             async with place.locked(ROW):
                 client = asyncio.ensure_future(place.order("a"))
                 await until(place.is_blocked)
                 client.cancel()
-                await until(place.is_free)  # while the row is still locked
+                async with asyncio.timeout(5.0):  # asyncpg ends its command in ten
+                    await until(place.is_free)  # while the row is still locked
             keys = await rows(dsn, "SELECT key FROM orders")
 
             assert not keys
@@ -226,7 +227,7 @@ class TestEffect:
 
             await until(asked)
             stopping = fastask.async_(place.tree.stop)
-            while place.child("web") is not None:  # it stops before the effects do
+            while place.child("service.effects") is not None:  # it is told to stop
                 await fastask.sleep(0.01)
             place.post.open.set()
             await fastask.await_(stopping, 10.0)
