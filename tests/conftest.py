@@ -16,6 +16,7 @@ import pkgutil
 import signal
 import sys
 import threading
+import types
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -91,6 +92,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def run(loop_factory: LoopFactory) -> Callable[..., Any]:
     """`fastask.run` on the loop under test."""
     return functools.partial(fastask.run, loop_factory=loop_factory, grace=1.0)
+
+
+@pytest.fixture
+def bare_main(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let workers import nothing as their main module; else it would be pytest."""
+    monkeypatch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
 
 
 @pytest.fixture(autouse=True)

@@ -128,6 +128,21 @@ class ChildNotFoundError(FastaskError, LookupError):
     __module__ = "fastask"
 
 
+class WorkerError(FastaskError, RuntimeError):
+    """The worker process that ran a plain function has ended, or its outcome is lost.
+
+    Attributes:
+        exitcode: That of the worker, minus the number of the signal that ended it; None
+            when it is not known, or when the worker lives.
+    """
+
+    __module__ = "fastask"
+
+    def __init__(self, message="", *, exitcode=None):
+        super().__init__(message)
+        self.exitcode = exitcode
+
+
 class Exit(Exception):
     """Raise it to end one's own process with `reason`; not an error.
 

@@ -21,7 +21,7 @@ cdef class Scheduler(Hub):
     cdef object keeper              # asynchronous generator that the loop closes
     cdef set given                  # coroutine objects that processes run
     cdef public object roll         # what tells asyncio of its tasks, or None
-    cdef public object threads      # the pool for plain functions, made when needed
+    cdef public object pools        # of threads and workers for plain functions, or None
     cdef object swap_current        # asyncio's function from 3.14 on, else None
     cdef PyObject *entered          # the current task as we set it; only compared
     cdef Process stepped            # whose step goes on; also while it is not on the stack

@@ -590,7 +590,8 @@ cdef class Scheduler(Hub):
         """
         self._detach_future(process)
         process.life = WAITING
-        return call_soon(self, self._go_on, process)
+        call_soon(self, self._go_on, process)
+        return 0
 
     cdef int _detach_future(self, Process process) except -1:
         """Cancel what a process awaits, and do not wait for that."""
@@ -895,9 +896,8 @@ cdef class Scheduler(Hub):
         for process in self.processes():
             disarm_all(process)
         self.wheel.clear()
-        if self.threads is not None:
-            self.threads.close()
-            self.threads = None
+        if self.pools is not None:
+            self.pools.close()
 
 
 cdef int silence(object coroutine) except -1:

@@ -7,6 +7,5 @@ cdef Process start_process(
 )
 cdef Process caller_for(object fn)
 cdef bint is_async(object fn) except -1
-cdef int check_executor(object executor, object fn) except -1
 cdef int discard(object fn) except -1
 cdef int start_linked(Process me, Process process) except -1

@@ -2,12 +2,12 @@
 
 import inspect
 from collections.abc import Coroutine
-from concurrent.futures import Executor
 from functools import partial
 from types import CoroutineType, FunctionType, GeneratorType, MethodType
 
 from cpython.object cimport PyObject
 
+from fastask._core.executor cimport check_executor
 from fastask._core.names cimport check_free, register_process
 from fastask._core.process cimport DEAD, Process
 from fastask._core.scheduler cimport (
@@ -18,7 +18,7 @@ from fastask._core.wait cimport Wait
 from fastask._core.wheel cimport duration_of
 
 from fastask._core.errors import ExitSignal
-from fastask._core.thread import call_in_thread
+from fastask._core.executor import call_plain
 
 cdef extern from "Python.h":
     ctypedef struct PyCodeObject:
@@ -103,16 +103,6 @@ cdef int _check_given(Scheduler scheduler, object coroutine, tuple args) except 
     return 0
 
 
-cdef int check_executor(object executor, object fn) except -1:
-    if executor is None or executor == "thread" or isinstance(executor, Executor):
-        return 0
-    error = ValueError if isinstance(executor, str) else TypeError
-    raise error(
-        "executor must be 'thread', a concurrent.futures.Executor or None, "
-        f"got {executor!r}"
-    )
-
-
 cdef Process start_process(
     Scheduler scheduler, object fn, tuple args, object executor, Process parent
 ):
@@ -151,7 +141,7 @@ cdef Process start_process(
                 raise TypeError(f"fn must return a coroutine, got {coroutine!r}")
     else:
         check_executor(executor, fn)
-        coroutine = call_in_thread(scheduler, fn, args, executor)
+        coroutine = call_plain(scheduler, fn, args, executor)
     return scheduler.spawn(coroutine, fn, parent)
 
 

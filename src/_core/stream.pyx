@@ -6,7 +6,6 @@ to the process of one item; what it becomes never touches the consumer's mailbox
 """
 
 import inspect
-import os
 from importlib import import_module
 from types import GenericAlias
 
@@ -16,17 +15,19 @@ from cpython.ref cimport Py_INCREF, Py_REFCNT
 
 from fastask._core.bond cimport LINK, MONITOR, PRIVATE, Bond, attach, bonds_of
 from fastask._core.children cimport Children
+from fastask._core.executor cimport check_executor
 from fastask._core.mailbox cimport Letter
 from fastask._core.message cimport new_failed, new_ok
 from fastask._core.process cimport FREE, Process, line_of
 from fastask._core.scheduler cimport Scheduler, current_process, runs_here
 from fastask._core.signal cimport doom, exit_by_link, kill_later
-from fastask._core.start cimport check_executor, is_async, start_process
+from fastask._core.start cimport is_async, start_process
 from fastask._core.wait cimport FINISHED, FRESH, PARKED, Wait
 from fastask._core.wheel cimport IDLE, limit_of, time_of
 
 from fastask._core.errors import ExitSignal, TaskTimeoutError
 from fastask._core.reason import KILLED, NORMAL, TIMEOUT
+from fastask._core.thread import cpu_count
 
 cdef object _KILLED = KILLED
 cdef object _NORMAL = NORMAL
@@ -515,15 +516,6 @@ cdef class Stream:
         )
 
 
-def cpu_count():
-    count = getattr(os, "process_cpu_count", None)
-    if count is not None:
-        return count() or 1
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 cdef bint _flag(str name, object value) except -1:
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be True or False, got {value!r}")
@@ -589,8 +581,8 @@ def async_stream(
         on_timeout: `"exit"`: the consumer gets `TaskTimeoutError`, and the stream ends.
             `"kill_task"`: the task is killed, and its element is `Failed(TIMEOUT)`.
         zip_input_on_exit: Whether a failure is `Failed((item, reason))`.
-        executor: Where a plain function runs: `"thread"`, which is what None means, or a
-            `concurrent.futures.Executor`.
+        executor: Where a plain function runs, see `async_`. Beyond the limit of an
+            executor, tasks wait for it, and their time runs.
         progress: True for a `tqdm` bar (extra `fastask-otp[progress]`), or a callable
             that is given the number done and the total, or None where it is unknown.
 

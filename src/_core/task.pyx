@@ -472,18 +472,31 @@ def async_(fn, *args, executor=None):
     same reason, whatever it is awaiting; when the caller ends abnormally, so does the
     task.
 
+    A plain function in a thread sees the context variables of its process. When the
+    process ends first, whatever ends it, the function runs on, and its result is
+    dropped. So it is in an executor of yours, where one that waits is cancelled.
+
+    `executor="process"` calls it in a worker process, which is spawned when it is needed
+    and used again. The function, its arguments and what it returns or raises are
+    pickled, context variables do not go along, and an exception has the traceback of
+    the worker as its cause. When the process of the task ends first, its worker is
+    killed: nothing unwinds there. When the worker ends first, the task crashes with
+    `WorkerError`. How many threads and workers there are is said by `limit_executor`.
+
     Args:
         fn: An async function, a plain function (it runs in a worker thread) or a
             coroutine object.
         args: Positional arguments of `fn`.
-        executor: Where a plain function runs: `"thread"`, which is also what None means,
-            or a `concurrent.futures.Executor`.
+        executor: Where a plain function runs: `"thread"`, which is also what None means;
+            `"process"`; `"interpreter"`, from Python 3.14 on; or a
+            `concurrent.futures.Executor`.
 
     Returns:
         The task, owned by the caller.
 
     Raises:
         TypeError: If `fn` cannot be run or called so.
+        ValueError: If there is no such executor.
         RuntimeError: If no process is running.
 
     Example:

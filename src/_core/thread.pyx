@@ -1,22 +1,30 @@
-"""Threads for plain functions: daemon threads that nobody has to wait for. Layer 6.
+"""Threads for plain functions: daemon threads that nobody has to wait for. Layer 3.
 
 A job belongs to the process that waits for it. When that process ends, a job that has
-not begun never does; one that runs is abandoned: its thread is no longer counted, its
-result is dropped, and the thread ends when the function returns.
+not begun never does; one that runs is abandoned: its place is free for another thread,
+its result is dropped, and its own thread ends when the function returns.
 """
 
 import contextvars
-import functools
 import inspect
 import logging
 import os
 import threading
-from concurrent.futures import Executor, ThreadPoolExecutor
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from fastask._core.process import function_name
 
 _LOGGER = logging.getLogger("fastask")
+
+
+def cpu_count():
+    """Return how many CPUs this program may use."""
+    count = getattr(os, "process_cpu_count", None)
+    if count is not None:
+        return count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class Job:
@@ -36,12 +44,21 @@ class Job:
         """Call the function; return what settles the future, and with what."""
         function, arguments = self.call
         try:
-            value = self.context.run(_checked, function, *arguments)
+            value = self.context.run(function, *arguments)
+            check_value(function, value)
         except BaseException as error:
-            if isinstance(error, StopIteration):  # a future refuses it
-                error = RuntimeError(f"{function_name(function)} raised StopIteration")
-            return self.future.set_exception, error
+            return self.failure(error)
         return self.future.set_result, value
+
+    def forget(self):
+        """Let go of what is never called."""
+        self.call = self.context = None
+
+    def failure(self, error):
+        """Return what settles the future with an exception, and with which."""
+        if isinstance(error, StopIteration):  # a future refuses it
+            error = RuntimeError(f"{function_name(self.call[0])} raised StopIteration")
+        return self.future.set_exception, error
 
     def deliver(self, setter, outcome):
         """Settle the future, in the thread of its loop."""
@@ -56,117 +73,197 @@ class Job:
             pass  # the loop is closed: nobody waits any more
 
 
-def _checked(function, *arguments):
-    value = function(*arguments)
+def check_value(function, value):
+    """Refuse the coroutine that a plain function has returned."""
     if inspect.iscoroutine(value):
         value.close()
         raise TypeError(
             f"fn must be an async function where it returns a coroutine, "
             f"got the plain function {function_name(function)}"
         )
-    return value
 
 
 class ThreadPool:
-    """Worker threads of one scheduler, started when needed, at most `limit`."""
+    """Worker threads of one scheduler, started when needed, at most `limit`.
 
+    As many again may run on although their processes have ended. Beyond that, jobs
+    wait, and the log says so once. What is written here is guarded by the lock.
+    """
+
+    kind = "thread"
     make_job = Job
+    patience = None  # seconds after which an idle thread ends
 
     def __init__(self, loop, limit=None):
         self.loop = loop
-        self.limit = limit or min(32, (os.cpu_count() or 1) + 4)
+        self.limit = limit or self.default_limit()
         self.jobs = SimpleQueue()
         self.lock = threading.Lock()
         self.threads = set()
-        self.abandoned = set()
-        self.idle = 0
+        self.abandoned = {}
+        self.spare = 0  # threads that want a job, less the jobs that want a thread
         self.started = 0
+        self.closed = False
+        self.warned = False
+
+    @staticmethod
+    def default_limit():
+        return min(32, cpu_count() + 4)
 
     def submit(self, job):
         with self.lock:
-            if self.idle > 0:
-                self.idle -= 1
-            elif len(self.threads) < self.limit:
-                self._start_thread()
-        self.jobs.put(job)
+            self.spare -= 1
+            try:
+                warning = self._employ()
+            except BaseException:
+                self.spare += 1
+                raise
+            self.jobs.put(job)
+        self._warn(warning)
+
+    def set_limit(self, limit):
+        """Change the limit; threads beyond it end when they have nothing to do."""
+        with self.lock:
+            self.limit = limit
+            for _ in range(min(self.spare, len(self.threads) - limit)):
+                self.spare -= 1
+                self.jobs.put(None)
+            warning = self._employ()
+        self._warn(warning)
+
+    def _employ(self):
+        """Start threads for the jobs that wait; return a warning, or None."""
+        while self.spare < 0 and not self.closed and len(self.threads) < self.limit:
+            if len(self.threads) + len(self.abandoned) >= 2 * self.limit:
+                return self._say_that_it_is_full()
+            self._start_thread()
+            self.spare += 1
+        return None
+
+    def _say_that_it_is_full(self):
+        if self.warned:
+            return None
+        self.warned = True
+        return (
+            "%d threads run functions whose processes have ended, and cannot be "
+            "stopped, %s among them; others wait for one of these to return "
+            "(limit_executor(%r, %d))",
+            len(self.abandoned),
+            function_name(next(iter(self.abandoned.values())).call[0]),
+            self.kind, self.limit,
+        )
+
+    @staticmethod
+    def _warn(warning):
+        # Outside of the lock: a handler may run code of the user.
+        if warning is not None:
+            _LOGGER.warning(*warning)
 
     def _start_thread(self):
         self.started += 1
         thread = threading.Thread(
-            target=self._work, name=f"fastask-thread-{self.started}", daemon=True
+            target=self._work, name=f"fastask-{self.kind}-{self.started}", daemon=True
         )
         self.threads.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except BaseException:
+            self.threads.discard(thread)
+            raise
 
     def _work(self):
         me = threading.current_thread()
-        while True:
-            job = self.jobs.get()
+        stays = True
+        while stays:
+            job = self._next_job(me)
             if job is None:
                 break
-            with self.lock:
-                begun = not job.over
-                if begun:
-                    job.thread = me
-            settlement = job.run() if begun else None
-            with self.lock:
-                job.over = True
-                job.thread = None
-                if me in self.abandoned:
-                    self.abandoned.discard(me)
-                    return
-                if self.jobs.empty():
-                    self.idle += 1
-            if settlement is not None:
+            settlement = self._perform(job, me)
+            wanted, stays = self._finished(job, me)
+            if wanted:
                 job.deliver(*settlement)
             job = settlement = None
+            self._rest(me)
+        self._leave(me)
+
+    def _next_job(self, thread):
+        """Return the next job that somebody waits for; None when the thread shall end."""
+        while True:
+            try:
+                job = self.jobs.get(timeout=self.patience)
+            except Empty:
+                with self.lock:
+                    if self.spare <= 0:  # a job is on its way
+                        continue
+                    self.spare -= 1
+                    self.threads.discard(thread)
+                    return None
+            with self.lock:
+                if job is None:
+                    self.threads.discard(thread)
+                    return None
+                if job.over or self.closed:
+                    continue
+                job.thread = thread
+                return job
+
+    def _perform(self, job, thread):
+        """Do a job in its thread; return how its future is to be settled."""
+        return job.run()
+
+    def _rest(self, thread):
+        """Do what remains to be done after a job."""
+
+    def _leave(self, thread):
+        """Do what remains to be done when a thread ends."""
+
+    def _finished(self, job, thread):
+        """Tell whether somebody waits for the outcome, and whether the thread stays."""
         with self.lock:
-            self.threads.discard(me)
+            wanted = not job.over
+            job.over = True
+            job.thread = None
+            if self.abandoned.pop(thread, None) is not None:
+                if len(self.threads) < self.limit and not self.closed:
+                    self.threads.add(thread)
+            elif len(self.threads) > self.limit:
+                self.threads.discard(thread)
+            stays = thread in self.threads
+            if stays:
+                self.spare += 1
+            return wanted, stays
 
     def abandon(self, job):
-        """Its process is gone: never begin the job, or forget its thread."""
+        """Its process is gone: never begin the job, or let go of its outcome."""
         with self.lock:
             if job.over:
                 return
             job.over = True
-            thread = job.thread
-            if thread is None:
+            if job.thread is None:  # it waits, or is about to
+                job.forget()
+                self.spare += 1
                 return
-            self.threads.discard(thread)
-            self.abandoned.add(thread)
-            thread.job = job
-            if not self.jobs.empty():
-                self._start_thread()  # its place is free for who waits
+            warning = self._give_up(job)
+        self._warn(warning)
+
+    def _give_up(self, job):
+        """Let the thread of a job run on without being counted."""
+        self.threads.discard(job.thread)
+        self.abandoned[job.thread] = job
+        return self._employ()  # its place is free for who waits
 
     def close(self):
         """Let idle threads go; name those that run on, but do not wait for them."""
         with self.lock:
+            self.closed = True
             for _ in self.threads:
                 self.jobs.put(None)
             stuck = [
-                (thread.name, function_name(thread.job.call[0]))
-                for thread in self.abandoned
+                (thread.name, function_name(job.call[0]))
+                for thread, job in self.abandoned.items()
             ]
         for thread, function in stuck:
             _LOGGER.warning(
                 "%s still runs %s, whose process has ended: it cannot be stopped, "
                 "and its result will be dropped", thread, function,
             )
-
-
-async def call_in_thread(scheduler, function, arguments, executor=None):
-    """Call a plain function in a worker thread, with the caller's context."""
-    if isinstance(executor, Executor):
-        call = functools.partial(_checked, function, *arguments)
-        if isinstance(executor, ThreadPoolExecutor):
-            call = functools.partial(contextvars.copy_context().run, call)
-        return await scheduler.loop.run_in_executor(executor, call)
-    if scheduler.threads is None:
-        scheduler.threads = ThreadPool(scheduler.loop)
-    pool = scheduler.threads
-    job = pool.make_job(scheduler.loop, (function, arguments))
-    pool.submit(job)
-    try:
-        return await job.future
-    finally:
-        pool.abandon(job)

@@ -37,6 +37,7 @@ from fastask.exceptions import (
     StartError,
     TaskTimeoutError,
     UnknownNameError,
+    WorkerError,
 )
 from fastask.gen_server import (
     Answer,
@@ -128,6 +129,7 @@ from fastask.task import (
     completed,
     find,
     ignore,
+    limit_executor,
     shutdown,
     start,
     start_link,
@@ -205,6 +207,7 @@ __all__ = [
     "Timer",
     "UnknownNameError",
     "Via",
+    "WorkerError",
     "alias",
     "async_",
     "async_nolink",
@@ -220,6 +223,7 @@ __all__ = [
     "exit",
     "find",
     "ignore",
+    "limit_executor",
     "link",
     "make_ref",
     "monitor",

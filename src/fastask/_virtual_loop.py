@@ -12,10 +12,11 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar, TypeVarTuple
 
+from fastask._core.executor import Pools
 from fastask._core.scheduler import Scheduler
-from fastask._core.thread import Job, ThreadPool
+from fastask._core.thread import ThreadPool
 
-__all__ = ["PATIENCE", "SteadyPool", "VirtualLoop", "wall_time"]
+__all__ = ["PATIENCE", "VirtualLoop", "wall_time"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -107,7 +108,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def attach(self, scheduler: Scheduler) -> None:
         """Let the clock of a new scheduler be that of the loop."""
-        scheduler.threads = SteadyPool(self)
+        scheduler.pools = _SteadyPools(self)
         if self._virtual:
             self._scheduler = scheduler
             scheduler.set_clock(self._elapsed)
@@ -135,7 +136,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             thread
             for thread in threading.enumerate()
             if thread is not threading.current_thread()
-            and not thread.name.startswith("fastask-thread-")
+            and not thread.name.startswith(("fastask-thread-", "fastask-process-"))
         ]
         if self._overdue or not strangers:
             raise self._stuck()
@@ -206,31 +207,36 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self.call_soon_threadsafe(self._count_out)
 
 
-class _SteadyJob(Job):
-    """A call of a plain function, which tells when its outcome is on its way."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, call: Any) -> None:
-        super().__init__(loop, call)
-        self.delivered = threading.Event()
-
-    def deliver(self, setter: Callable[[Any], None], outcome: object) -> None:
-        super().deliver(setter, outcome)
-        self.delivered.set()
-
-
-class SteadyPool(ThreadPool):
-    """Threads of plain functions; nothing else runs while one works.
+class _SteadyPools(Pools):
+    """Threads and workers of plain functions; nothing else runs while one works.
 
     One that takes longer than `PATIENCE` is waited for no longer.
     """
 
-    make_job = _SteadyJob
-    loop: VirtualLoop
+    def class_of(self, kind: str) -> type[ThreadPool]:
+        return _steady(super().class_of(kind))
 
-    def submit(self, job: Job) -> None:
-        """Have a job done, and wait for it."""
-        super().submit(job)
-        assert isinstance(job, _SteadyJob)
-        if not job.delivered.wait(PATIENCE):
-            self.loop._count_in()
-            job.future.add_done_callback(lambda future: self.loop._count_out())
+
+def _steady(pool_class: type[ThreadPool]) -> type[ThreadPool]:
+    """Derive a pool whose `submit` waits until the outcome is on its way."""
+
+    class SteadyJob(pool_class.make_job):  # type: ignore[name-defined,misc]  # of many
+        def __init__(self, loop: asyncio.AbstractEventLoop, call: Any) -> None:
+            super().__init__(loop, call)
+            self.delivered = threading.Event()
+
+        def deliver(self, setter: Callable[[Any], None], outcome: object) -> None:
+            super().deliver(setter, outcome)
+            self.delivered.set()
+
+    class SteadyPool(pool_class):  # type: ignore[valid-type,misc]  # of threads, of workers
+        make_job = SteadyJob
+        loop: VirtualLoop
+
+        def submit(self, job: SteadyJob) -> None:
+            super().submit(job)
+            if not job.delivered.wait(PATIENCE):
+                self.loop._count_in()
+                job.future.add_done_callback(lambda future: self.loop._count_out())
+
+    return SteadyPool

@@ -16,6 +16,7 @@ from fastask._core.errors import (
     StartError,
     TaskTimeoutError,
     UnknownNameError,
+    WorkerError,
 )
 from fastask._core.reason import (
     BRUTAL_KILL,
@@ -52,4 +53,5 @@ __all__ = [
     "StartError",
     "TaskTimeoutError",
     "UnknownNameError",
+    "WorkerError",
 ]

@@ -11,6 +11,7 @@ from fastask._core.collect import (
     yield_,
     yield_many,
 )
+from fastask._core.executor import limit_executor
 from fastask._core.message import Failed, Ok
 from fastask._core.task import (
     Task,
@@ -32,6 +33,7 @@ __all__ = [
     "completed",
     "find",
     "ignore",
+    "limit_executor",
     "shutdown",
     "start",
     "start_link",

@@ -4,9 +4,9 @@ from typing import Any, Protocol, type_check_only
 
 from typing_extensions import disjoint_base
 
+from fastask._core.executor import Pools
 from fastask._core.hub import Hub
 from fastask._core.process import Process
-from fastask._core.thread import ThreadPool
 from fastask._core.wheel import Node
 
 DEFAULT_GRACE: float
@@ -23,7 +23,7 @@ class Deadline(Node): ...
 @disjoint_base
 class Scheduler(Hub):
     def __init__(self, loop: AbstractEventLoop) -> None: ...
-    threads: ThreadPool | None
+    pools: Pools | None
     root: Process[Any] | None
     roll: object
     witness: Callable[[Process[Any]], object] | None

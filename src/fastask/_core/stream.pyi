@@ -54,8 +54,6 @@ class Stream(Generic[_T_co]):
     async def __aexit__(self, *error: object) -> None: ...
     async def aclose(self) -> None: ...
 
-def cpu_count() -> int: ...
-
 # An async function comes first: it is a function that returns an awaitable, too.
 @overload
 def async_stream(
@@ -80,6 +78,6 @@ def async_stream(
     timeout: float | None = 5.0,
     on_timeout: Literal["exit", "kill_task"] = "exit",
     zip_input_on_exit: bool = False,
-    executor: Executor | Literal["thread"] | None = None,
+    executor: Executor | Literal["thread", "process", "interpreter"] | None = None,
     progress: bool | Callable[[int, int | None], object] | None = None,
 ) -> Stream[_T]: ...

@@ -20,7 +20,7 @@ _I = TypeVar("_I")
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 
-_Executor: TypeAlias = Executor | Literal["thread"] | None
+_Executor: TypeAlias = Executor | Literal["thread", "process", "interpreter"] | None
 _Progress: TypeAlias = bool | Callable[[int, int | None], object] | None
 _Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
 _Shutdown: TypeAlias = float | Literal[BrutalKill.BRUTAL_KILL] | None

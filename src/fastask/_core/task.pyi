@@ -73,7 +73,7 @@ def async_(
 def async_(
     fn: Callable[[*_Ts], _T],
     *args: *_Ts,
-    executor: Executor | Literal["thread"] | None = None,
+    executor: Executor | Literal["thread", "process", "interpreter"] | None = None,
 ) -> Task[_T]: ...
 @overload
 def async_(fn: Coroutine[Any, Any, _T], *, executor: None = None) -> Task[_T]: ...
@@ -85,7 +85,7 @@ def async_nolink(
 def async_nolink(
     fn: Callable[[*_Ts], _T],
     *args: *_Ts,
-    executor: Executor | Literal["thread"] | None = None,
+    executor: Executor | Literal["thread", "process", "interpreter"] | None = None,
 ) -> Task[_T]: ...
 @overload
 def async_nolink(fn: Coroutine[Any, Any, _T], *, executor: None = None) -> Task[_T]: ...

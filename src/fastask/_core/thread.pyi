@@ -1,15 +1,13 @@
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable
-from concurrent.futures import Executor
 from contextvars import Context
 from queue import SimpleQueue
 from threading import Lock, Thread
-from typing import Any, Literal, TypeVar, TypeVarTuple
+from typing import Any, TypeAlias
 
-from fastask._core.scheduler import Scheduler
+_Settlement: TypeAlias = tuple[Callable[[Any], None], Any]
 
-_T = TypeVar("_T")
-_Ts = TypeVarTuple("_Ts")
+def cpu_count() -> int: ...
 
 class Job:
     __slots__ = ("__weakref__", "call", "context", "future", "loop", "over", "thread")
@@ -24,27 +22,31 @@ class Job:
         loop: AbstractEventLoop,
         call: tuple[Callable[..., Any], tuple[Any, ...]],
     ) -> None: ...
-    def run(self) -> tuple[Callable[[Any], None], Any]: ...
+    def run(self) -> _Settlement: ...
+    def forget(self) -> None: ...
+    def failure(self, error: BaseException) -> _Settlement: ...
     def deliver(self, setter: Callable[[Any], None], outcome: object) -> None: ...
 
+def check_value(function: Callable[..., Any], value: object) -> None: ...
+
 class ThreadPool:
+    kind: str
     make_job: type[Job]
+    patience: float | None
     loop: AbstractEventLoop
     limit: int
     jobs: SimpleQueue[Job | None]
     lock: Lock
     threads: set[Thread]
-    abandoned: set[Thread]
-    idle: int
+    abandoned: dict[Thread, Job]
+    spare: int
     started: int
+    closed: bool
+    warned: bool
     def __init__(self, loop: AbstractEventLoop, limit: int | None = None) -> None: ...
+    @staticmethod
+    def default_limit() -> int: ...
     def submit(self, job: Job) -> None: ...
+    def set_limit(self, limit: int) -> None: ...
     def abandon(self, job: Job) -> None: ...
     def close(self) -> None: ...
-
-async def call_in_thread(
-    scheduler: Scheduler,
-    function: Callable[[*_Ts], _T],
-    arguments: tuple[*_Ts],
-    executor: Executor | Literal["thread"] | None = None,
-) -> _T: ...

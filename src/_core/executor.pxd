@@ -1,0 +1,1 @@
+cdef int check_executor(object executor, object fn) except -1
