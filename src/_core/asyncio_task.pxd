@@ -2,7 +2,7 @@ from fastask._core.process cimport Process
 
 
 cdef class AsyncioTask(Process):
-    # I21: the table does not own it: like every task of asyncio, it lives as long as
+    # I23: the table does not own it: like every task of asyncio, it lives as long as
     # something holds it, which is what wakes it, or the run queue.
     cdef object coro                # kept after the end, for people
     cdef object task_name           # None: made of the id when asked for

@@ -30,7 +30,9 @@ def cpu_count():
 class Job:
     """One call of a plain function for one process."""
 
-    __slots__ = ("call", "context", "future", "loop", "thread", "over", "__weakref__")
+    __slots__ = (
+        "call", "context", "future", "loop", "thread", "over", "when_delivered", "__weakref__",
+    )
 
     def __init__(self, loop, call):
         self.loop = loop
@@ -39,6 +41,7 @@ class Job:
         self.future = loop.create_future()
         self.thread = None
         self.over = False
+        self.when_delivered = None
 
     def run(self):
         """Call the function; return what settles the future, and with what."""
@@ -71,6 +74,8 @@ class Job:
             self.loop.call_soon_threadsafe(settle)
         except RuntimeError:
             pass  # the loop is closed: nobody waits any more
+        if self.when_delivered is not None:
+            self.when_delivered()
 
 
 def check_value(function, value):
@@ -101,7 +106,7 @@ class ThreadPool:
         self.lock = threading.Lock()
         self.threads = set()
         self.abandoned = {}
-        self.spare = 0  # threads that want a job, less the jobs that want a thread
+        self.spare = 0  # I21: threads that want a job, less the jobs that want a thread
         self.started = 0
         self.closed = False
         self.warned = False

@@ -226,7 +226,7 @@ class Worker:
         return True
 
     def kill(self):
-        """End it at once. Under the lock: nobody reaps it before it has the signal."""
+        """End it at once. I22, under the lock: nobody reaps it before it has the signal."""
         if not self.is_lost:
             self.is_lost = True
             self.process.kill()

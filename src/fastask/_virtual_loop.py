@@ -10,11 +10,11 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
-from typing import Any, TypeVar, TypeVarTuple
+from typing import TypeVar, TypeVarTuple
 
 from fastask._core.executor import Pools
 from fastask._core.scheduler import Scheduler
-from fastask._core.thread import ThreadPool
+from fastask._core.thread import Job, ThreadPool
 
 __all__ = ["PATIENCE", "VirtualLoop", "wall_time"]
 
@@ -208,35 +208,25 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class _SteadyPools(Pools):
-    """Threads and workers of plain functions; nothing else runs while one works.
+    """Threads and workers of plain functions; nothing else runs while one works."""
+
+    def class_of(self, kind: str) -> type[ThreadPool]:
+        return type("_SteadyPool", (_Steady, super().class_of(kind)), {})
+
+
+class _Steady(ThreadPool):
+    """What makes a pool steady: the loop stands while a job is done.
 
     One that takes longer than `PATIENCE` is waited for no longer.
     """
 
-    def class_of(self, kind: str) -> type[ThreadPool]:
-        return _steady(super().class_of(kind))
+    loop: VirtualLoop
 
-
-def _steady(pool_class: type[ThreadPool]) -> type[ThreadPool]:
-    """Derive a pool whose `submit` waits until the outcome is on its way."""
-
-    class SteadyJob(pool_class.make_job):  # type: ignore[name-defined,misc]  # of many
-        def __init__(self, loop: asyncio.AbstractEventLoop, call: Any) -> None:
-            super().__init__(loop, call)
-            self.delivered = threading.Event()
-
-        def deliver(self, setter: Callable[[Any], None], outcome: object) -> None:
-            super().deliver(setter, outcome)
-            self.delivered.set()
-
-    class SteadyPool(pool_class):  # type: ignore[valid-type,misc]  # of threads, of workers
-        make_job = SteadyJob
-        loop: VirtualLoop
-
-        def submit(self, job: SteadyJob) -> None:
-            super().submit(job)
-            if not job.delivered.wait(PATIENCE):
-                self.loop._count_in()
-                job.future.add_done_callback(lambda future: self.loop._count_out())
-
-    return SteadyPool
+    def submit(self, job: Job) -> None:
+        """Have a job done, and wait for it."""
+        delivered = threading.Event()
+        job.when_delivered = delivered.set
+        super().submit(job)
+        if not delivered.wait(PATIENCE):
+            self.loop._count_in()
+            job.future.add_done_callback(lambda future: self.loop._count_out())

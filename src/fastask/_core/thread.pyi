@@ -10,13 +10,23 @@ _Settlement: TypeAlias = tuple[Callable[[Any], None], Any]
 def cpu_count() -> int: ...
 
 class Job:
-    __slots__ = ("__weakref__", "call", "context", "future", "loop", "over", "thread")
+    __slots__ = (
+        "__weakref__",
+        "call",
+        "context",
+        "future",
+        "loop",
+        "over",
+        "thread",
+        "when_delivered",
+    )
     loop: AbstractEventLoop
     call: tuple[Callable[..., Any], tuple[Any, ...]]
     context: Context
     future: Future[Any]
     thread: Thread | None
     over: bool
+    when_delivered: Callable[[], object] | None
     def __init__(
         self,
         loop: AbstractEventLoop,

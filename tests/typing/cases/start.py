@@ -71,6 +71,9 @@ async def tasks(counter: Counter, handler: Callable[[str], Awaitable[bool]]) -> 
     assert_type(fastask.async_(half, 1, executor="thread"), Task[float])
     assert_type(fastask.async_(double, 1, executor=None), Task[int])
     assert_type(fastask.async_nolink(half, 1, executor="thread"), Task[float])
+    assert_type(fastask.async_(half, 1, executor="process"), Task[float])
+    assert_type(fastask.async_nolink(half, 1, executor="interpreter"), Task[float])
+    assert_type(fastask.limit_executor("process", 2), int)
 
     assert_type(fastask.completed("value"), Task[str])
     assert_type(await fastask.completed("value"), str)
