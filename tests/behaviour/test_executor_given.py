@@ -139,6 +139,15 @@ class TestExecutor:
         assert slow.futures[0].cancelled()
         assert await yield_(task) is not None
 
+    async def test_is_told_so_before_a_kill_returns(self, slow: SlowExecutor) -> None:
+        task = async_nolink(len, "four", executor=slow)
+        await turn()
+        assert task.process is not None
+        fastask.exit(task.process, KILL)
+
+        assert slow.futures[0].cancelled()
+        ignore(task)
+
     async def test_is_told_so_when_the_process_is_cancelled(
         self, slow: SlowExecutor
     ) -> None:

@@ -37,6 +37,7 @@ from fastask import (
     yield_many,
 )
 from fastask._core.scheduler import scheduler_for
+from fastask._core.worker import PATIENCE
 from tests.behaviour import in_worker
 from tests.behaviour.in_worker import WAIT, Door
 
@@ -266,7 +267,9 @@ class TestIdleness:
         limit_executor("process", 1)
         pools = scheduler_for(asyncio.get_running_loop()).pools
         assert pools is not None
-        pools.pool("process").patience = 0.01
+        pool = pools.pool("process")
+        assert pool.patience == PATIENCE
+        pool.patience = 0.01
         task = async_(in_worker.knock_and_return, door.port, executor="process")
         visitor = await door.opened()
         first = await task
@@ -388,11 +391,20 @@ class TestExitOfTheProgram:
                 assert await parent.wait() == 0
             await visitor.gone()
 
-    @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent otherwise")
-    async def test_by_an_interrupt_of_all_is_silent(self, door: Door) -> None:
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent otherwise")
+class TestInterrupt:
+    async def test_is_left_to_the_parent(self, door: Door) -> None:
+        task = async_(in_worker.stay, door.port, executor="process")
+        visitor = await door.opened()
+        os.kill(visitor.pid, signal.SIGINT)
+        visitor.let_go()
+
+        assert await task == visitor.pid
+
+    async def test_of_the_parent_ends_the_worker(self, door: Door) -> None:
         async with program(door, "stay", "") as parent:
             visitor = await door.opened()
-            os.kill(visitor.pid, signal.SIGINT)
             parent.send_signal(signal.SIGINT)
             await visitor.gone()
             async with asyncio.timeout(WAIT):

@@ -21,12 +21,14 @@ def fields(
     started: fastask.AlreadyStartedError,
     start: fastask.StartError,
     ended: fastask.Exit,
+    worker: fastask.WorkerError,
 ) -> None:
     assert_type(call.reason, Any)
     assert_type(taken.process, Process[Any] | None)
     assert_type(started.process, Process[Any] | None)
     assert_type(start.child_id, Hashable | None)
     assert_type(ended.reason, Any)
+    assert_type(worker.exitcode, int | None)
     raise fastask.Exit(("shutdown", 1))
 
 
