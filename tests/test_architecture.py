@@ -142,6 +142,19 @@ def core_modules(file: Path, keyword: str) -> set[str]:
     return modules - {file.stem}
 
 
+def cimported_by(module: str) -> set[str]:
+    """Name the modules of the core that one cimports, itself or by what it cimports."""
+    found: set[str] = set()
+    left = [module]
+    while left:
+        name = left.pop()
+        files = [file for file in FILES if file.stem == name]
+        new = set().union(*(core_modules(file, "cimport") for file in files)) - found
+        found |= new
+        left += new
+    return found
+
+
 CIMPORTED = {name for file in FILES for name in core_modules(file, "cimport")}
 
 
@@ -230,6 +243,15 @@ class TestLayers:
         }
 
         assert not public
+
+
+class TestErrors:
+    @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+    def test_who_catches_one_as_a_name_knows_the_hub(self, source: Path) -> None:
+        """Its header says what an error without a traceback is to Cython."""
+        code = code_of(source.read_text(encoding="utf-8"))
+        if re.search(r"^\s*except\b.*\bas\b", code, re.MULTILINE):
+            assert source.stem == "hub" or "hub" in cimported_by(source.stem)
 
 
 class TestAsyncio:

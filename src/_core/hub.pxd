@@ -2,6 +2,34 @@ from cpython.object cimport PyObject
 
 from fastask._core.wheel cimport Wheel
 
+cdef extern from *:
+    """
+    /* PyIter_Send of None. A coroutine that fails without an exception is a SystemError,
+       as of a call: Python 3.12 and 3.13 clear the exception when there is no memory for
+       the frame of the caller (`take_ownership` in Python/frame.c). */
+    static inline PySendResult fastask_send(PyObject *coroutine, PyObject **out) {
+        PySendResult status = PyIter_Send(coroutine, Py_None, out);
+        if (status == PYGEN_ERROR && !PyErr_Occurred())
+            PyErr_SetString(
+                PyExc_SystemError, "a coroutine failed without an exception");
+        return status;
+    }
+    """
+    ctypedef enum PySendResult:
+        PYGEN_RETURN
+        PYGEN_ERROR
+        PYGEN_NEXT
+    PySendResult fastask_send(object coroutine, PyObject **out)
+
+cdef extern from *:
+    """
+    /* `except ... as` of Cython 3.3 releases the traceback of the exception even when
+       it has none, for want of memory. Here, and in whoever cimports this, what Cython
+       and the macros of Python.h release may be nothing. */
+    #undef Py_DECREF
+    #define Py_DECREF(object) Py_XDECREF(object)
+    """
+
 
 cdef class Hub:
     # The part of a scheduler that the rooms below it may touch. One per event loop.

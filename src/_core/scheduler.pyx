@@ -19,7 +19,10 @@ from cpython.ref cimport Py_DECREF
 
 from fastask._core.aim cimport disarm_all
 from fastask._core.bond cimport LINK, Bond
-from fastask._core.hub cimport Hub, call_soon, running_hub, swap_running_hub
+from fastask._core.hub cimport (
+    PYGEN_ERROR, PYGEN_NEXT, Hub, PySendResult, call_soon, fastask_send, running_hub,
+    swap_running_hub,
+)
 from fastask._core.process cimport (
     CLOSING, DEAD, DOOMED, FREE, RUNNABLE, RUNNING, UNWINDING, WAITING, Process,
     line_of,
@@ -33,11 +36,6 @@ from fastask._core.reason import KILLED, NORMAL, SHUTDOWN
 
 cdef extern from "Python.h":
     PyObject *PyDict_GetItemWithError(object mapping, object key)
-    ctypedef enum PySendResult:
-        PYGEN_RETURN
-        PYGEN_ERROR
-        PYGEN_NEXT
-    PySendResult PyIter_Send(object coroutine, object value, PyObject **out)
     object PyContext_CopyCurrent()
     int PyContext_Enter(object context) except -1
     int PyContext_Exit(object context) except -1
@@ -69,7 +67,7 @@ cdef extern from *:
     #endif
     }
 
-    /* PyIter_Send for throw. */
+    /* fastask_send for throw. */
     static PySendResult fastask_throw(
         PyObject *coroutine, PyObject *name, PyObject *error, PyObject **out
     ) {
@@ -412,7 +410,7 @@ cdef class Scheduler(Hub):
         if error is not None:
             status = fastask_throw(process.body, "throw", error, &out)
         else:
-            status = PyIter_Send(process.body, None, &out)
+            status = fastask_send(process.body, &out)
         if status == PYGEN_ERROR:
             outcome = fastask_fetch()
         else:

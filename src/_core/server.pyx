@@ -22,7 +22,7 @@ from fastask._core.call cimport (
     CALL, CallMethod, CastMethod, GenCall, GenCast, Method, Request, answer_call,
     request_of,
 )
-from fastask._core.hub cimport Hub
+from fastask._core.hub cimport PYGEN_ERROR, PYGEN_NEXT, Hub, PySendResult, fastask_send
 from fastask._core.mailbox cimport Letter, take_out
 from fastask._core.message cimport Exited
 from fastask._core.process cimport FREE, UNWINDING, Process
@@ -36,11 +36,6 @@ from fastask._core.errors import Exit, ExitSignal
 from fastask._core.reason import NORMAL, SHUTDOWN, TIMEOUT
 
 cdef extern from "Python.h":
-    ctypedef enum PySendResult:
-        PYGEN_RETURN
-        PYGEN_ERROR
-        PYGEN_NEXT
-    PySendResult PyIter_Send(object coroutine, object value, PyObject **out)
     PyObject *_PyType_Lookup(PyTypeObject *type, object name)
     object PyObject_Vectorcall(
         object function, PyObject **stack, Py_ssize_t count, PyObject *names
@@ -167,7 +162,7 @@ cdef class Server(Wait):
         cdef PySendResult status
         cdef object outcome
         try:
-            status = PyIter_Send(self.inner, None, out)
+            status = fastask_send(self.inner, out)
             if status == PYGEN_NEXT:
                 return 0
             if status == PYGEN_ERROR:

@@ -12,6 +12,8 @@ import os
 import threading
 from queue import Empty, SimpleQueue
 
+from fastask._core.hub cimport Hub  # no-cython-lint: for its Py_DECREF
+
 from fastask._core.process import function_name
 
 _LOGGER = logging.getLogger("fastask")

@@ -6,6 +6,7 @@ import inspect
 from collections import deque
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Literal
 
 from fastask._core.errors import AlreadyStartedError, Exit, StartError
@@ -257,7 +258,7 @@ async def stop_processes(
         unlink(process)
         exit(process, KILL if shutdown is BRUTAL_KILL else SHUTDOWN)
         stopping.append((_deadline(begin, shutdown), ref, process, id, shutdown))
-    stopping.sort(key=lambda entry: entry[0])
+    stopping.sort(key=itemgetter(0))
     for deadline, ref, process, id, shutdown in stopping:
         left = None if deadline == float("inf") else deadline - monotonic_time()
         try:

@@ -24,14 +24,7 @@ NO_MEMORY = [
     "monitors",
     "timers",
     "server",
-    pytest.param(
-        "server_crash",
-        marks=pytest.mark.xfail(
-            sys.version_info < (3, 12),
-            reason="Cython 3.3: `except ... as` releases the traceback that an "
-            "exception does not have when there was no memory for one",
-        ),
-    ),
+    "server_crash",
     "supervisor",
     "stream",
     "names",

@@ -16,6 +16,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import nomem_scenarios
+from nomem_scenarios import without_memory
 from probe import probe
 
 import fastask
@@ -32,12 +33,6 @@ ENOUGH = 3
 """Runs in a row without a failure, after which every allocation had its turn."""
 
 MOST = 5000
-
-OF_PYTHON = (
-    "NULL result without error in PyObject_Call",
-    "<class 'logging.LogRecord'> returned a result with an exception set",
-)
-"""Errors of Python 3.11 where a call of a Python function finds no memory."""
 
 
 class Attempt:
@@ -121,10 +116,8 @@ class Attempt:
 
 def _allowed(reason: object) -> bool:
     """Tell whether it is the right end, or one that the failure led to."""
-    if reason is None or isinstance(reason, MemoryError):
+    if reason is None or without_memory(reason):
         return True
-    if isinstance(reason, SystemError):
-        return str(reason).endswith(OF_PYTHON)
     inner = getattr(reason, "reason", None)  # of an Exit, a CallError, a StartError
     return inner is not None and _allowed(inner)
 
