@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import warnings
 
 from probe import probe
 
@@ -58,6 +59,11 @@ def after() -> None:
 
 
 if __name__ == "__main__":
+    warnings.filterwarnings(  # that is what this program is about; from 3.12 on
+        "ignore",
+        r"This process \(pid=\d+\) is multi-threaded, use of fork\(\)",
+        DeprecationWarning,
+    )
     fastask.run(child)
     after()
     fastask.run(child)
