@@ -87,7 +87,8 @@ def run(
     When the root process ends, the others get the exit signal `SHUTDOWN`, and `KILL`
     after `grace` seconds; `run` returns when the last one has ended. SIGINT and SIGTERM
     send `SHUTDOWN` to the root process; a second signal stops hard. SIGBREAK of Windows
-    (Ctrl+Break, a console that is closed) does what SIGTERM does.
+    (Ctrl+Break, a console that is closed) does what SIGTERM does. A signal that comes
+    when the root process has returned is raised when the others have ended.
 
     A supervisor that is not started, as `main`, is run as an application: until such a
     signal, after which it stops its children in order, or until it ends by itself.
@@ -179,6 +180,7 @@ class _Run:
         self.tree = tree
         self.root: Process[Any] | None = None
         self.signal: int | None = None
+        self.told = False
         self.hard = False
 
     def complete(
@@ -188,13 +190,16 @@ class _Run:
             try:
                 try:
                     self.loop.run_until_complete(self._prepare())
-                    return self._result(main, args)
+                    value = self._result(main, args)
                 finally:
                     self._finish(0.0 if self.hard else self.grace)
             except BaseException:
                 # A second signal, or the like, cut the end short: stop hard.
                 self._finish(0.0)
                 raise
+        if self.signal is not None and not self.told and self.tree is None:
+            raise _exception_of(self.signal)  # it came when the root had returned
+        return value
 
     async def _prepare(self) -> None:
         """Make the scheduler while the loop runs: it has hooks to set."""
@@ -203,6 +208,8 @@ class _Run:
     def _result(self, main: Main, args: tuple[object, ...]) -> Any:
         scheduler = scheduler_for(self.loop)
         root = self.root = scheduler.root = start_root(scheduler, main, *args)
+        if self.signal is not None:  # it came when there was no root yet
+            self.loop.call_soon(self._shut_root_down)
         try:
             return self.loop.run_until_complete(root)
         except BaseException as error:
@@ -277,7 +284,8 @@ class _Run:
         self.loop.call_soon_threadsafe(self._shut_root_down)
 
     def _shut_root_down(self) -> None:
-        if self.root is not None:
+        if self.root is not None and self.root.alive:
+            self.told = True
             exit(self.root, SHUTDOWN)
 
 

@@ -220,6 +220,38 @@ class TestSignals:
 
         assert started.finish()[1] == ["True"]
 
+    @pytest.mark.parametrize("turn", [1, 2, 3, 4, 5])
+    def test_are_never_lost(self, program: Start, loop: str, turn: int) -> None:
+        """Before the first process, while it runs, and while what is left ends."""
+        started = program(
+            loop,
+            f"""
+            import signal
+            left = {turn}
+            def counted(method):
+                def call(*args):
+                    global left
+                    left -= 1
+                    if left == 0:
+                        signal.raise_signal(signal.SIGINT)
+                    return method(*args)
+                return call
+            Loop = type((factory or fastask.runtime.default_loop)())
+            class Counting(Loop):
+                run_until_complete = counted(Loop.run_until_complete)
+            async def main():
+                if left >= 0 and {turn} < 3:
+                    await fastask.receive()
+            try:
+                fastask.run(main, loop_factory=Counting)
+            except KeyboardInterrupt:
+                say("interrupted")
+            say(left <= 0)
+            """,
+        )
+
+        assert started.finish() == (0, ["interrupted", "True"], "")
+
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_a_second_one_stops_hard(
         self, program: Start, loop: str, number: signal.Signals
