@@ -127,15 +127,7 @@ def run(
     tree = cast(Tree, main) if hasattr(main, "_run_as_root") else None
     root = cast(Main, main) if tree is None else tree._run_as_root
     _check(root, grace, loop_factory)
-    loop = (loop_factory or default_loop)()
-    try:
-        asyncio.set_event_loop(loop)
-        if debug is not None:
-            loop.set_debug(debug)
-        return _Run(loop, grace, tree).complete(root, args, handle_signals)
-    finally:
-        asyncio.set_event_loop(None)
-        loop.close()
+    return _Run(grace, tree).complete(root, args, loop_factory, debug, handle_signals)
 
 
 def default_loop() -> asyncio.AbstractEventLoop:
@@ -172,10 +164,9 @@ def _check(main: Any, grace: object, loop_factory: Any) -> None:
 class _Run:
     """One call of `run`, from the first process to the last."""
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, grace: float, tree: Tree | None
-    ) -> None:
-        self.loop = loop
+    loop: asyncio.AbstractEventLoop
+
+    def __init__(self, grace: float, tree: Tree | None) -> None:
         self.grace = grace
         self.tree = tree
         self.root: Process[Any] | None = None
@@ -184,22 +175,39 @@ class _Run:
         self.hard = False
 
     def complete(
-        self, main: Main, args: tuple[object, ...], handle_signals: bool
+        self,
+        main: Main,
+        args: tuple[object, ...],
+        loop_factory: LoopFactory | None,
+        debug: bool | None,
+        handle_signals: bool,
     ) -> Any:
-        with self._signals(handle_signals), self._watched():
+        with self._signals(handle_signals):  # an interrupt leaves no loop open
+            self.loop = (loop_factory or default_loop)()
             try:
-                try:
-                    self.loop.run_until_complete(self._prepare())
-                    value = self._result(main, args)
-                finally:
-                    self._finish(0.0 if self.hard else self.grace)
-            except BaseException:
-                # A second signal, or the like, cut the end short: stop hard.
-                self._finish(0.0)
-                raise
+                asyncio.set_event_loop(self.loop)
+                if debug is not None:
+                    self.loop.set_debug(debug)
+                with self._watched():
+                    value = self._run(main, args)
+            finally:
+                asyncio.set_event_loop(None)
+                self.loop.close()
         if self.signal is not None and not self.told and self.tree is None:
             raise _exception_of(self.signal)  # it came when the root had returned
         return value
+
+    def _run(self, main: Main, args: tuple[object, ...]) -> Any:
+        try:
+            try:
+                self.loop.run_until_complete(self._prepare())
+                return self._result(main, args)
+            finally:
+                self._finish(0.0 if self.hard else self.grace)
+        except BaseException:
+            # A second signal, or the like, cut the end short: stop hard.
+            self._finish(0.0)
+            raise
 
     async def _prepare(self) -> None:
         """Make the scheduler while the loop runs: it has hooks to set."""
@@ -281,7 +289,8 @@ class _Run:
             self.hard = True
             raise _exception_of(number)
         self.signal = number
-        self.loop.call_soon_threadsafe(self._shut_root_down)
+        if self.root is not None and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._shut_root_down)
 
     def _shut_root_down(self) -> None:
         if self.root is not None and self.root.alive:

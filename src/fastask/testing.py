@@ -279,18 +279,14 @@ class _Options:
         tree = cast(Tree, main) if hasattr(main, "_run_as_root") else None
         root = cast(Main, main) if tree is None else tree._run_as_root
         _check(root, self.grace, None)
+        with _no_collections():
+            return _SeededRun(self.grace, tree, schedule).complete(
+                root, args, self._make_loop, self.debug, True
+            )
+
+    def _make_loop(self) -> VirtualLoop:
         loop = VirtualLoop(self.virtual_time, self.began, lambda: _deadlock(loop))
-        try:
-            asyncio.set_event_loop(loop)
-            if self.debug is not None:
-                loop.set_debug(self.debug)
-            with _no_collections():
-                return _SeededRun(loop, self.grace, tree, schedule).complete(
-                    root, args, True
-                )
-        finally:
-            asyncio.set_event_loop(None)
-            loop.close()
+        return loop
 
 
 class _SeededRun(_Run):
@@ -298,10 +294,8 @@ class _SeededRun(_Run):
 
     loop: VirtualLoop
 
-    def __init__(
-        self, loop: VirtualLoop, grace: float, tree: Tree | None, schedule: Schedule
-    ) -> None:
-        super().__init__(loop, grace, tree)
+    def __init__(self, grace: float, tree: Tree | None, schedule: Schedule) -> None:
+        super().__init__(grace, tree)
         self.schedule = schedule
 
     async def _prepare(self) -> None:

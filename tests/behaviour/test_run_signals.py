@@ -220,14 +220,15 @@ class TestSignals:
 
         assert started.finish()[1] == ["True"]
 
-    @pytest.mark.parametrize("turn", [1, 2, 3, 4, 5])
-    def test_are_never_lost(self, program: Start, loop: str, turn: int) -> None:
-        """Before the first process, while it runs, and while what is left ends."""
+    @pytest.mark.parametrize("turn", [0, 1, 2, 3, 4, 5, "close"])
+    def test_are_never_lost(self, program: Start, loop: str, turn: object) -> None:
+        """From the moment in which there is a loop to the one in which it is closed."""
         started = program(
             loop,
             f"""
             import signal
-            left = {turn}
+            turn = {turn!r}
+            left = turn if turn != "close" else 100
             def counted(method):
                 def call(*args):
                     global left
@@ -236,17 +237,27 @@ class TestSignals:
                         signal.raise_signal(signal.SIGINT)
                     return method(*args)
                 return call
-            Loop = type((factory or fastask.runtime.default_loop)())
-            class Counting(Loop):
-                run_until_complete = counted(Loop.run_until_complete)
+            throwaway = (factory or fastask.runtime.default_loop)()
+            throwaway.close()
+            class Loop(type(throwaway)):
+                run_until_complete = counted(type(throwaway).run_until_complete)
+                def close(self):
+                    super().close()
+                    if turn == "close":
+                        signal.raise_signal(signal.SIGINT)
+            def make():
+                loop = Loop()
+                if turn == 0:
+                    signal.raise_signal(signal.SIGINT)
+                return loop
             async def main():
-                if left >= 0 and {turn} < 3:
+                if turn in (0, 1, 2):
                     await fastask.receive()
             try:
-                fastask.run(main, loop_factory=Counting)
+                fastask.run(main, loop_factory=make)
             except KeyboardInterrupt:
                 say("interrupted")
-            say(left <= 0)
+            say(left <= 0 or turn == "close")
             """,
         )
 
