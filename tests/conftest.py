@@ -110,9 +110,26 @@ def what_was_made_is_freed(request: pytest.FixtureRequest) -> Iterator[None]:
     before = alive()
     yield
     request.node.stash[caplog_records_key].clear()  # reports name processes
+    forget_frames(request.node)
     gc.collect()
     left = {kind: n - before[kind] for kind, n in alive().items() if n > before[kind]}
     assert not left, f"objects left behind: {left}"
+
+
+def forget_frames(test: pytest.Item) -> None:
+    """Let go of the frames of errors that live longer than a test: they name processes.
+
+    These are the constants of its module, its parameters, and the error that pytest
+    keeps for a debugger when a test fails in a run inside a test.
+    """
+    held = [*vars(test.getparent(pytest.Module).obj).values()]  # type: ignore[union-attr]  # each of ours is in a module
+    if isinstance(test, pytest.Function) and hasattr(test, "callspec"):
+        held += test.callspec.params.values()
+    for error in held:
+        if isinstance(error, BaseException):
+            error.__traceback__ = error.__context__ = None
+    for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+        vars(sys).pop(name, None)
 
 
 def alive() -> dict[str, int]:
@@ -121,8 +138,11 @@ def alive() -> dict[str, int]:
 
 
 @pytest.fixture(autouse=True)
-def no_thread_of_ours_is_left() -> Iterator[None]:
-    """Fail a test that leaves one of fastask's worker threads behind."""
+def no_thread_of_ours_is_left(what_was_made_is_freed: None) -> Iterator[None]:
+    """Fail a test that leaves one of fastask's worker threads behind.
+
+    It waits for them before the census counts: they know their loop until they end.
+    """
     yield
     ours = [t for t in threading.enumerate() if t.name.startswith("fastask")]
     if ours:

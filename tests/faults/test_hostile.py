@@ -85,6 +85,7 @@ def unraisable(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException |
     monkeypatch.setattr(sys, "unraisablehook", lambda hook: seen.append(hook.exc_value))
     yield seen
     gc.collect()
+    seen.clear()  # their frames name processes
 
 
 async def give(value: object) -> object:
