@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -135,12 +136,12 @@ def start_on_free_port(data: Path) -> Cluster:
 
 def owner_of_servers() -> str | None:
     """Return the user that runs servers: PostgreSQL refuses to run as root."""
-    if os.name == "nt" or os.getuid() != 0:
-        return None
-    import pwd
+    if sys.platform != "win32" and os.getuid() == 0:
+        import pwd
 
-    users = {user.pw_name for user in pwd.getpwall()}
-    return "postgres" if "postgres" in users else "nobody"
+        users = {user.pw_name for user in pwd.getpwall()}
+        return "postgres" if "postgres" in users else "nobody"
+    return None
 
 
 def run(program: str, *arguments: str) -> None:
@@ -175,6 +176,8 @@ def run(program: str, *arguments: str) -> None:
 @functools.cache
 def group_of(user: str) -> int:
     """Return the group of a user."""
-    import pwd
+    if sys.platform != "win32":
+        import pwd
 
-    return pwd.getpwnam(user).pw_gid
+        return pwd.getpwnam(user).pw_gid
+    raise RuntimeError(f"user must not be given on Windows, got {user!r}")

@@ -17,6 +17,8 @@ from multiprocessing.connection import wait
 from multiprocessing.reduction import ForkingPickler
 from multiprocessing.util import Finalize
 
+from fastask._core.hub cimport Hub  # no-cython-lint: for its Py_DECREF
+
 from fastask._core.errors import WorkerError
 from fastask._core.process import function_name
 from fastask._core.thread import Job, ThreadPool, check_value, cpu_count
@@ -159,11 +161,11 @@ class Worker:
         self.ended = self.process.sentinel
         # The sentinel of POSIX is a pipe, which a fork of the worker holds open too.
         self.descriptor = None
-        if hasattr(os, "pidfd_open"):
-            try:
+        try:
+            if hasattr(os, "pidfd_open"):
                 self.ended = self.descriptor = os.pidfd_open(self.process.pid)
-            except OSError:
-                pass  # an old kernel, or a sandbox
+        except OSError:
+            pass  # an old kernel, or a sandbox
         self.is_ready = False
         self.is_busy = False
         self.is_lost = False  # killed, or ended by itself; set before it is reaped

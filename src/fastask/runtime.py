@@ -188,7 +188,7 @@ class _Run:
                 asyncio.set_event_loop(self.loop)
                 if debug is not None:
                     self.loop.set_debug(debug)
-                with self._watched():
+                with self._watched(), _waking(self.loop, handle_signals):
                     value = self._run(main, args)
             finally:
                 asyncio.set_event_loop(None)
@@ -270,7 +270,7 @@ class _Run:
 
     @contextlib.contextmanager
     def _signals(self, wanted: bool) -> Iterator[None]:
-        if not wanted or threading.current_thread() is not threading.main_thread():
+        if not wanted or not _is_main_thread():
             yield
             return
         before = {}
@@ -278,8 +278,7 @@ class _Run:
             if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
                 before[number] = signal.signal(number, self._on_signal)
         try:
-            with _waking(self.loop):
-                yield
+            yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -306,14 +305,22 @@ def _signals() -> list[signal.Signals]:
     return numbers
 
 
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
 @contextlib.contextmanager
-def _waking(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+def _waking(loop: asyncio.AbstractEventLoop, wanted: bool) -> Iterator[None]:
     """Have signals wake the loop, where neither the system nor the loop does it.
 
     On Windows a signal does not interrupt `select`, and asyncio's selector loop would
     hear of it when something else happens.
     """
-    if sys.platform != "win32" or not isinstance(loop, asyncio.SelectorEventLoop):
+    if (
+        sys.platform != "win32"
+        or not isinstance(loop, asyncio.SelectorEventLoop)
+        or not (wanted and _is_main_thread())
+    ):
         yield
         return
     # What wakes it for other threads does for signals, too; a proactor does the same.

@@ -9,6 +9,7 @@ import asyncio
 import atexit
 import contextlib
 import os
+import sys
 import socket
 from contextvars import ContextVar
 from pathlib import Path
@@ -155,7 +156,7 @@ def make_unreadable() -> Unreadable:
 
 def fork_and_die(port: int) -> None:
     """Die while a copy of this process holds everything open until it is let go."""
-    if os.fork() == 0:
+    if sys.platform != "win32" and os.fork() == 0:
         stay(port)
         os._exit(0)
     os._exit(3)

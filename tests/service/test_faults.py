@@ -17,6 +17,7 @@ import fastask
 from examples.service.cluster import Cluster
 from tests.service.world import (
     BOUND,
+    KILL,
     Clients,
     PostOffice,
     Program,
@@ -218,7 +219,7 @@ class TestSignal:
         async def scenario(world: World) -> None:
             async with world.clients.ordering(32):
                 await world.orders(100)
-                world.service.kill(signal.SIGKILL)
+                world.service.kill(KILL)
                 await world.service.ended()
             async with world.again():
                 await world.settle()

@@ -28,6 +28,9 @@ PACKAGE = Path(fastask.__file__).resolve().parents[1]
 BOUND = 10.0
 """Seconds after which a request without an answer, or a closed connection, hangs."""
 
+KILL = signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM
+"""What ends a program at once."""
+
 PATIENCE = 30.0
 PRODUCTS = ("tea", "cup", "teapot")
 PRICES = {"tea": 900, "cup": 1200, "teapot": 4500}
@@ -119,9 +122,10 @@ class Program:
         status: int = await fastask.await_(
             fastask.async_(self.process.wait, PATIENCE), None
         )
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, 0)
-            raise AssertionError("a process of the service is left")
+        if sys.platform != "win32":
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, 0)
+                raise AssertionError("a process of the service is left")
         return status
 
 
