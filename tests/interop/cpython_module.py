@@ -28,9 +28,8 @@ from pathlib import Path
 from typing import Any, TextIO
 from unittest import mock
 
-from fastask._core.asyncio_task import AsyncioTask
-
 import fastask
+from fastask._core.asyncio_task import AsyncioTask
 
 HANGS = 30.0
 """Seconds that a test may take; the slowest of CPython's takes four."""
