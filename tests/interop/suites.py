@@ -118,15 +118,7 @@ class Place:
         log = self.scratch / "log"
         with log.open("wb") as file:
             subprocess.run(
-                [
-                    str(self.python),
-                    "-m",
-                    "pytest",
-                    *suite.options,
-                    *ours,
-                    *arguments,
-                    *tests,
-                ],
+                [*pytest, *suite.options, *ours, *arguments, *tests],
                 cwd=self.tests,
                 env={
                     **os.environ,
