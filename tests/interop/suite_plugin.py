@@ -3,8 +3,8 @@
     python -m pytest -p suite_plugin --fastask-record FILE [--fastask-factory]
 
 Every event loop that `asyncio.new_event_loop` or `uvloop.new_event_loop` makes gets the
-factory, whatever runs in it. The record has a JSON line for each test with its outcome,
-and a last one that tells how many tasks of ours were made.
+factory, whatever runs in it. The record has a JSON line for each outcome of a test, and
+one that tells how many tasks of ours were made in it.
 """
 
 from __future__ import annotations
@@ -111,10 +111,6 @@ class Record:
                 outcome="xfailed" if hasattr(report, "wasxfail") else report.outcome,
                 detail=report.longreprtext if report.failed else "",
             )
-
-    def pytest_sessionfinish(self) -> None:
-        """Say that all tests had their turn."""
-        self.write(end=True)
 
 
 def pytest_configure(config: pytest.Config) -> None:
