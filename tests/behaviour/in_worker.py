@@ -9,8 +9,8 @@ import asyncio
 import atexit
 import contextlib
 import os
-import sys
 import socket
+import sys
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any

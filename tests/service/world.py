@@ -28,8 +28,10 @@ PACKAGE = Path(fastask.__file__).resolve().parents[1]
 BOUND = 10.0
 """Seconds after which a request without an answer, or a closed connection, hangs."""
 
-KILL = signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM
-"""What ends a program at once."""
+if sys.platform == "win32":
+    KILL = signal.SIGTERM  # ends a program at once there
+else:
+    KILL = signal.SIGKILL
 
 PATIENCE = 30.0
 PRODUCTS = ("tea", "cup", "teapot")
