@@ -219,7 +219,8 @@ cdef class AsyncioTask(Process):
         process.must_cancel = True
         if msg is not None or process.extra is not None:
             process.extras().cancel_message = msg
-        process.wake()
+        if process.awaited is None or not process.as_task:
+            process.wake()  # else what it awaits does, when that is done
         return True
 
     # What waits for the end.

@@ -48,23 +48,23 @@ cdef class Hub:
     cdef bint place(self) except -1:
         """Find the place in the run queue for a process that takes asyncio's turns.
 
-        asyncio would have its loop call the task, after what the loop was told to call
-        before. So when somebody has told it to call something since the last drain was
-        armed, or since this one began, a batch begins here, with a drain of its own.
+        asyncio would have its loop call the task, after all that the loop was told to
+        call before. So a batch of the queue may grow only as long as nobody is told
+        after its drain, and the one that is being stepped while the loop has nothing to
+        call. Else a batch begins here, with a drain of its own: True is returned.
         """
-        if self.chooser is not None:
+        if self.chooser is not None or self.ready is None:
             self.arm()
             return False
         if self.stepping:
-            if self.ready is None or len(self.ready) == self.seen:
+            if not len(self.ready):
                 return False
+            if self.armed and self.ready[-1] is self.handle:
+                return self.opened == 0
             self.arm_again()
             return True
-        if self.armed:
-            if self.ready is None:
-                return False
-            if len(self.ready) and self.ready[-1] is self.handle:
-                return False
+        if self.armed and len(self.ready) and self.ready[-1] is self.handle:
+            return False
         self.arm_again()
         return self.run_head is not NULL
 

@@ -254,6 +254,7 @@ cdef class Process:
         # First of all: when that fails, nothing has happened.
         if self.as_task:
             self.opens = hub.place()
+            hub.opened += self.opens
         elif not hub.draining and not hub.armed:
             hub.arm_again()
         self.queued = True

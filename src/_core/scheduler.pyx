@@ -113,7 +113,10 @@ cdef inline Process _take(Scheduler self, PyObject *before):
         (<Process>before).run_next = process.run_next
     if self.run_tail is <PyObject *>process:
         self.run_tail = before
-    process.queued = process.opens = False
+    if process.opens:
+        process.opens = False
+        self.opened -= 1
+    process.queued = False
     Py_DECREF(process)  # taken in Process.wake or spawn; the variable holds it
     return process
 
@@ -173,8 +176,6 @@ cdef class Scheduler(Hub):
                 raise
             return 0
         self.armed += 1
-        if self.ready is not None:
-            self.seen = len(self.ready)
         return 0
 
     def _drain(self):
@@ -256,10 +257,9 @@ cdef class Scheduler(Hub):
         self._take_inbox()
         self.wheel.advance(now)
         self.stepping = True
-        if self.ready is not None:
-            self.seen = len(self.ready)
-        if self.run_head is not NULL:
+        if self.run_head is not NULL and (<Process>self.run_head).opens:
             (<Process>self.run_head).opens = False  # the batch is ours
+            self.opened -= 1
         while True:
             if self.run_head is NULL:
                 # Time has passed: what is due may make a process runnable.

@@ -86,7 +86,7 @@ async def is_open(port: int) -> bool:
     """Whether somebody listens on a port."""
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except ConnectionRefusedError:
+    except ConnectionError:  # refused, or reset while it closes
         return False
     writer.close()
     await writer.wait_closed()
