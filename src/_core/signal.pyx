@@ -175,7 +175,8 @@ cdef int finish(Process process, object reason) except -1:
         finally:
             if process.mailbox.head is not NULL:
                 empty(&process.mailbox)
-            process.context = None
+            if not process.as_task:
+                process.context = None
             process.settle()
             process.ancestors = process.callers = None
     if failure is not None:
