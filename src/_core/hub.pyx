@@ -64,9 +64,9 @@ cdef class Hub:
             self.arm_again()
             return True
         if self.armed and len(self.ready) and self.ready[-1] is self.handle:
-            return False
+            return self.draining and self.opened == 0
         self.arm_again()
-        return self.run_head is not NULL
+        return self.draining or self.run_head is not NULL
 
     cdef int resume(self, object process) except -1:
         """Step a process in the callback of the loop that tells it to go on."""

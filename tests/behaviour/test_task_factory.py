@@ -310,6 +310,47 @@ class TestEager:
         loop.run_until_complete(main())
 
 
+class TestTurns:
+    async def give_way_until(self, flag: list[object]) -> None:
+        while not flag:
+            await asyncio.sleep(0)
+
+    @pytest.mark.parametrize("tasks", [1, 2, 10])
+    def test_tasks_that_give_way_without_end_let_timers_fire(
+        self, play: Play, tasks: int
+    ) -> None:
+        async def main() -> None:
+            flag: list[object] = []
+            asyncio.get_running_loop().call_later(0.01, flag.append, 1)
+            async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+                for _ in range(tasks):
+                    group.create_task(self.give_way_until(flag))
+
+        play(main)
+
+    def test_tasks_that_wake_each_other_without_end_let_timers_fire(
+        self, play: Play
+    ) -> None:
+        async def main() -> None:
+            flag: list[object] = []
+            asyncio.get_running_loop().call_later(0.01, flag.append, 1)
+            while not flag:
+                await asyncio.create_task(asyncio.sleep(0))
+
+        play(main)
+
+    def test_what_another_thread_calls_has_its_turn(self, play: Play) -> None:
+        async def main() -> None:
+            flag: list[object] = []
+            loop = asyncio.get_running_loop()
+            call = asyncio.to_thread(loop.call_soon_threadsafe, flag.append, 1)
+            async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+                group.create_task(call)
+                group.create_task(self.give_way_until(flag))
+
+        play(main)
+
+
 class World:
     """A program made of a seed, and the log of what its tasks did in which order."""
 
