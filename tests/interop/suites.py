@@ -31,8 +31,8 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-LIMIT = 1800.0
-"""Seconds for one run of a suite."""
+LIMIT = 600.0
+"""Seconds for one run of a suite; the longest takes two or three minutes."""
 
 
 @dataclass(frozen=True)
@@ -114,27 +114,35 @@ class Place:
         record = self.scratch / "record"
         # Not in two arguments: pytest takes a file's name for that of a test.
         ours = ["-p", "suite_plugin", "--rootdir=.", f"--fastask-record={record}"]
-        pytest = [str(self.python), "-m", "pytest"]
+        command = [str(self.python), "-m", "pytest", *suite.options, *ours, *arguments]
         log = self.scratch / "log"
         with log.open("wb") as file:
-            status = subprocess.run(
-                [*pytest, *suite.options, *ours, *arguments, *tests],
-                cwd=self.tests,
-                env={
-                    **os.environ,
-                    "PYTHONPATH": str(HERE),
-                    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                timeout=LIMIT,
-                check=False,
-            ).returncode
+            try:
+                status: object = subprocess.run(
+                    [*command, *tests],
+                    cwd=self.tests,
+                    env={
+                        **os.environ,
+                        "PYTHONPATH": str(HERE),
+                        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+                    },
+                    stdin=subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    timeout=LIMIT,
+                    check=False,
+                ).returncode
+            except subprocess.TimeoutExpired:
+                status = f"a hang of more than {LIMIT:.0f} seconds"
         if status not in (0, 1):  # all passed, or some failed
-            tail = log.read_text(encoding="utf-8", errors="replace")[-6000:]
-            command = " ".join(["pytest", *arguments])
-            raise SystemExit(f"{tail}\n{suite.name}: {command} ended with {status}")
+            print(log.read_text(encoding="utf-8", errors="replace")[-6000:])
+            for test, outcome in read(record).items():
+                if outcome.outcome == "failed":
+                    print(f"failed before: {test}")
+            what = "the run with our factory" if arguments else "the plain run"
+            raise SystemExit(
+                f"{suite.name} {suite.version}: {what} ended with {status}"
+            )
         return read(record)
 
 
