@@ -111,6 +111,7 @@ def what_was_made_is_freed(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     request.node.stash[caplog_records_key].clear()  # reports name processes
     forget_frames(request.node)
+    request.node.funcargs.clear()  # a loop among them has its scheduler
     while gc.collect():
         pass  # what a finalizer let go of, or revived, is found the next time
     left = {kind: n - before[kind] for kind, n in alive().items() if n > before[kind]}

@@ -454,14 +454,16 @@ cdef class Roll:
     cdef object __weakref__
 
     def __init__(self, Scheduler scheduler):
-        self.scheduler = weak(scheduler)
+        self.scheduler = weak(scheduler, self._leave)
         _TASKS.data.add(self)
+
+    def _leave(self, scheduler):
+        _TASKS.data.discard(self)
 
     def __call__(self):
         cdef Scheduler scheduler = <Scheduler>self.scheduler()
         cdef Process process
         if scheduler is None:
-            _TASKS.data.discard(self)
             return
         unlisted = [
             process for process in scheduler.processes()

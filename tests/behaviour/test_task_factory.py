@@ -89,6 +89,25 @@ class TestTask:
 
         play(main)
 
+    def test_leaves_nothing_in_asyncios_set_of_tasks(
+        self, loop_factory: Callable[[], Loop]
+    ) -> None:
+        def entries() -> int:
+            gc.collect()
+            tasks: Any = asyncio.tasks
+            found = getattr(tasks, "_scheduled_tasks", None)
+            return len((tasks._all_tasks if found is None else found).data)
+
+        before = entries()
+        for _ in range(3):
+            loop = loop_factory()
+            loop.set_task_factory(fastask.task_factory)
+            loop.run_until_complete(asyncio.sleep(0))
+            loop.close()
+            del loop
+
+        assert entries() <= before
+
     def test_runs_in_the_context_that_it_is_given(self, play: Play) -> None:
         async def value() -> int:
             return VALUE.get()
@@ -378,8 +397,19 @@ class World:
             raise
         self.log.append((name, "end"))
 
-    ACTS = ("start", "start", "sleep", "wait", "wait", "set", "set", "call", "cancel")
-    ACTS += ("await", "callback")
+    ACTS = [
+        "start",
+        "start",
+        "sleep",
+        "wait",
+        "wait",
+        "set",
+        "set",
+        "call",
+        "cancel",
+        "await",
+        "callback",
+    ]
 
     async def do(self, name: int, act: str) -> None:
         loop = asyncio.get_running_loop()
