@@ -370,6 +370,10 @@ class TestTurns:
         play(main)
 
 
+ACTS = ("start", "start", "sleep", "wait", "wait", "set", "set", "call", "cancel")
+ACTS_ON_ANOTHER = ("await", "callback")
+
+
 class World:
     """A program made of a seed, and the log of what its tasks did in which order."""
 
@@ -384,7 +388,10 @@ class World:
         name = next(self.names, None)
         if name is None:
             return
-        acts = [self.random.choice(self.ACTS) for _ in range(self.random.randrange(8))]
+        acts = [
+            self.random.choice(ACTS + ACTS_ON_ANOTHER)
+            for _ in range(self.random.randrange(8))
+        ]
         self.tasks.append(asyncio.create_task(self.live(name, acts)))
 
     async def live(self, name: int, acts: list[str]) -> None:
@@ -396,20 +403,6 @@ class World:
             self.log.append((name, "cancelled"))
             raise
         self.log.append((name, "end"))
-
-    ACTS = [
-        "start",
-        "start",
-        "sleep",
-        "wait",
-        "wait",
-        "set",
-        "set",
-        "call",
-        "cancel",
-        "await",
-        "callback",
-    ]
 
     async def do(self, name: int, act: str) -> None:
         loop = asyncio.get_running_loop()
