@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-from typing import Any
 
 import fastask
 from examples.service import Options, tree
@@ -32,16 +31,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--task-factory",
         action="store_true",
-        help="run the tasks of uvicorn on the core too, by fastask.task_factory; an "
-        "error where fastask has none",
+        help="run the tasks of uvicorn on the core too, by fastask.task_factory",
     )
-    arguments = parser.parse_args()
-    if arguments.task_factory and not hasattr(fastask, "task_factory"):
-        parser.error("--task-factory needs a fastask that has task_factory")
-    return arguments
+    return parser.parse_args()
 
 
-def new_loop(task_factory: Any) -> asyncio.AbstractEventLoop:
+def new_loop(with_factory: bool) -> asyncio.AbstractEventLoop:
     """Return the event loop: uvloop's, where there is one."""
     try:
         import uvloop
@@ -49,8 +44,8 @@ def new_loop(task_factory: Any) -> asyncio.AbstractEventLoop:
         loop = asyncio.new_event_loop()
     else:
         loop = uvloop.new_event_loop()
-    if task_factory is not None:
-        loop.set_task_factory(task_factory)
+    if with_factory:
+        loop.set_task_factory(fastask.task_factory)
     return loop
 
 
@@ -68,8 +63,7 @@ def main() -> None:
         overdue_after=arguments.overdue,
         check_every=min(1.0, arguments.overdue),
     )
-    factory = getattr(fastask, "task_factory", None) if arguments.task_factory else None
-    fastask.run(tree(options), loop_factory=lambda: new_loop(factory))
+    fastask.run(tree(options), loop_factory=lambda: new_loop(arguments.task_factory))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import contextlib
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ class World:
     post: PostOffice
     service: Program
     clients: Clients
+    options: Sequence[str]
 
     async def orders(self, number: int) -> None:
         """Wait until so many more orders were accepted."""
@@ -73,7 +74,8 @@ class World:
     @contextlib.asynccontextmanager
     async def again(self) -> AsyncIterator[None]:
         """Let the service run again within the block, on the same database."""
-        with program(self.dsn, self.post.url, self.service.log) as self.service:
+        log, options = self.service.log, self.options
+        with program(self.dsn, self.post.url, log, options) as self.service:
             self.clients.url = self.service.url
             yield
 
@@ -99,15 +101,17 @@ Scenario = Callable[[World], Coroutine[Any, Any, None]]
 Play = Callable[[Scenario], None]
 
 
-@pytest.fixture
-def play(dsn: str, tmp_path: Path) -> Play:
+@pytest.fixture(params=[(), ("--task-factory",)], ids=["plain", "task-factory"])
+def play(dsn: str, tmp_path: Path, request: pytest.FixtureRequest) -> Play:
     """Play a scenario with a service that runs."""
+    options: Sequence[str] = request.param
 
     async def main(scenario: Scenario) -> None:
         async with PostOffice(random.Random(SEED)).running() as post:
-            with program(dsn, post.url, tmp_path / "log") as service:
+            with program(dsn, post.url, tmp_path / "log", options) as service:
                 clients = Clients(service.url, SEED)
-                await scenario(World(dsn, tmp_path, post, service, clients))
+                world = World(dsn, tmp_path, post, service, clients, options)
+                await scenario(world)
 
     return lambda scenario: fastask.run(main, scenario)
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,13 +132,15 @@ class Program:
 
 
 @contextlib.contextmanager
-def program(dsn: str, post_url: str, log: Path) -> Iterator[Program]:
+def program(
+    dsn: str, post_url: str, log: Path, options: Sequence[str] = ()
+) -> Iterator[Program]:
     """Start the service in a session of its own; it is killed when it still runs."""
     command = [sys.executable, "-m", "examples.service", "--dsn", dsn, "--port", "0"]
     with (
         log.open("a") as errors,
         subprocess.Popen(
-            [*command, "--post", post_url, "--overdue", "0.5"],
+            [*command, "--post", post_url, "--overdue", "0.5", *options],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(PACKAGE), "PYTHONDEVMODE": ""},
             stdout=subprocess.PIPE,
