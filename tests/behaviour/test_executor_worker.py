@@ -348,7 +348,8 @@ async def program(
 ) -> Any:
     """Run another program whose worker calls `fn`."""
     text = PARENT.format(fn=fn, port=door.port, then=then, run=run)
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "src")])
+    package = Path(fastask.__file__).resolve().parents[1]  # installed, or a checkout
+    paths = os.pathsep.join([str(ROOT), str(package)])
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
