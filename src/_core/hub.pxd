@@ -57,7 +57,7 @@ cdef class Hub:
     cdef int armed                  # drains that are scheduled in the loop
     cdef object handle              # the loop's, of the one that was armed last
     cdef object ready               # what the loop calls next, or None if it hides that
-    cdef int opened                 # batches of the run queue after the first
+    cdef int opened                 # batches of the run queue after the first (I24)
 
     cdef bint place(self) except -1
     cdef int arm(self) except -1
