@@ -315,11 +315,18 @@ cdef class AsyncioTask(Process):
         cdef object context = self.waiter_context
         cdef list others = self.waiters
         self.waiter = self.waiter_context = self.waiters = None
-        if callback is not None:
+        if callback is None:
+            return 0
+        try:
             self._call(callback, context)
-        if others is not None:
-            for callback, context in others:
+            while others:
+                callback, context = others.pop(0)
                 self._call(callback, context)
+        except BaseException:  # an interrupt: the others come next
+            if others:
+                self._put_back(others)
+                self.queue()
+            raise
         return 0
 
     cdef int _call(self, object callback, object context) except -1:

@@ -230,6 +230,30 @@ class TestReports:
         play(main)
         assert [str(context["exception"]) for context in told] == ["bad"]
 
+    def test_a_callback_that_is_interrupted_leaves_the_others_to_be_called(
+        self, loop: Loop, play: Play
+    ) -> None:
+        called: list[object] = []
+
+        def interrupted(task: object) -> None:
+            raise KeyboardInterrupt
+
+        async def main() -> None:
+            task = asyncio.create_task(asyncio.sleep(0))
+            task.add_done_callback(called.append)
+            task.add_done_callback(interrupted)
+            task.add_done_callback(called.append)
+            task.add_done_callback(called.append)
+            await asyncio.Event().wait()
+
+        task = loop.create_task(main())
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(task)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            loop.run_until_complete(task)
+        assert len(called) == 3
+
     def test_a_callback_is_called_in_no_task(self, play: Play) -> None:
         found: list[object] = []
 
