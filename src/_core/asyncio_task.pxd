@@ -11,8 +11,8 @@ cdef class AsyncioTask(Process):
     cdef list waiters               # pairs of those, from the second on
     cdef object traceback           # of the exception, before it was raised again
     cdef object source_traceback    # where it was made, in debug mode
-    cdef dict attributes            # what other people's code hangs on it
-    cdef public bint _log_destroy_pending
+    cdef dict __dict__              # what other people's code hangs on it
+    cdef bint tells_of_loss         # that it was destroyed while it was pending
     cdef bint unread                # nobody has seen the exception yet
     cdef bint listed                # asyncio's set of tasks has it
 

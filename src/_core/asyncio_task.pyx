@@ -15,7 +15,7 @@ from types import CoroutineType
 from weakref import ref as weak
 
 cimport cython
-from cpython.object cimport PyObject, PyObject_GenericSetAttr
+from cpython.object cimport PyObject, PyTypeObject
 
 from fastask._core.hub cimport running_hub
 from fastask._core.process cimport CLOSING, DEAD, DOOMED, FREE, WAITING, Process
@@ -27,6 +27,34 @@ cdef extern from "Python.h":
     object PyContext_CopyCurrent()
     int PyContext_Enter(object context) except -1
     int PyContext_Exit(object context) except -1
+
+cdef extern from *:
+    """
+    /* Cython makes the dictionary of each object at once. From 3.12 on the interpreter
+       finds methods faster without one, before that with one. */
+    static void fastask_attributes_come_late(PyObject *task) {
+    #if PY_VERSION_HEX >= 0x030c0000
+        PyObject **attributes = _PyObject_GetDictPtr(task);
+        if (*attributes != NULL && PyDict_GET_SIZE(*attributes) == 0)
+            Py_CLEAR(*attributes);
+    #endif
+    }
+
+    /* Cython leaves None for a dictionary behind what the collector has cleared; those
+       who still look there then expect nothing, or a dictionary. */
+    static inquiry fastask_clear = NULL;
+    static int fastask_clear_all(PyObject *task) {
+        int status = fastask_clear(task);
+        Py_CLEAR(*_PyObject_GetDictPtr(task));
+        return status;
+    }
+    static void fastask_clear_well(PyTypeObject *type) {
+        fastask_clear = type->tp_clear;
+        type->tp_clear = fastask_clear_all;
+    }
+    """
+    void attributes_come_late "fastask_attributes_come_late"(object task)
+    void clear_well "fastask_clear_well"(PyTypeObject *type)
 
 cdef object _CoroutineType = CoroutineType
 cdef object _iscoroutine = iscoroutine
@@ -75,6 +103,7 @@ cdef class AsyncioTask(Process):
             scheduler = <Scheduler>running
         else:
             scheduler = scheduler_of(loop)
+        attributes_come_late(self)
         self.context = PyContext_CopyCurrent() if context is None else context
         self.as_task = True
         self.reported = True  # by asyncio
@@ -82,7 +111,7 @@ cdef class AsyncioTask(Process):
         self.body = self.coro = self.function = coro
         self.born = scheduler.clock
         self.life = WAITING
-        self._log_destroy_pending = True
+        self.tells_of_loss = True
         self.enter_table()
         if scheduler.keeps_frames:
             self.source_traceback = extract_stack(sys._getframe(0))
@@ -111,31 +140,10 @@ cdef class AsyncioTask(Process):
     def __repr__(self):
         return _task_repr(self)
 
-    # What other people's code hangs on it.
-
-    def __getattr__(self, name):
-        if self.attributes is not None and name in self.attributes:
-            return self.attributes[name]
-        raise AttributeError(f"'Task' object has no attribute {name!r}")
-
-    def __setattr__(self, name, value):
-        try:
-            PyObject_GenericSetAttr(self, name, value)
-            return
-        except AttributeError:
-            if hasattr(type(self), name):
-                raise
-        if self.attributes is None:
-            self.attributes = {}
-        self.attributes[name] = value
-
-    def __delattr__(self, name):
-        if self.attributes is None or name not in self.attributes:
-            raise AttributeError(f"'Task' object has no attribute {name!r}")
-        del self.attributes[name]
-
     # The outcome.
 
+    @cython.binding(False)
+    @cython.embedsignature.format("clinic")
     def result(self):
         """Return what the coroutine returned, or raise what ended it.
 
@@ -152,6 +160,8 @@ cdef class AsyncioTask(Process):
         self.unread = False
         return Process.conclude(self)
 
+    @cython.binding(False)
+    @cython.embedsignature.format("clinic")
     def exception(self):
         """Return the exception that the coroutine raised, or None.
 
@@ -196,6 +206,8 @@ cdef class AsyncioTask(Process):
 
     # Cancelling.
 
+    @cython.binding(False)
+    @cython.embedsignature.format("clinic")
     def cancel(self, msg=None):
         """Cancel the task: `asyncio.CancelledError` is raised where it waits.
 
@@ -225,6 +237,8 @@ cdef class AsyncioTask(Process):
 
     # What waits for the end.
 
+    @cython.binding(False)
+    @cython.embedsignature.format("clinic")
     def add_done_callback(self, callback, *, context=None):
         """Call `callback(task)` soon after the task has ended."""
         if context is None:
@@ -234,6 +248,8 @@ cdef class AsyncioTask(Process):
             return
         self._add(callback, context)
 
+    @cython.binding(False)
+    @cython.embedsignature.format("clinic")
     def remove_done_callback(self, callback):
         """Remove every such callback; return how many there were."""
         cdef list pairs = self._pairs()
@@ -358,7 +374,7 @@ cdef class AsyncioTask(Process):
         if self.life != DEAD:
             self.leave_table()
             try:
-                if self._log_destroy_pending:
+                if self.tells_of_loss:
                     self._complain("Task was destroyed but it is pending!", None)
             finally:
                 self.life = DEAD
@@ -441,6 +457,18 @@ cdef class AsyncioTask(Process):
         self.extras().cancel_message = message
 
     @property
+    def _log_destroy_pending(self):
+        return self.tells_of_loss
+
+    @_log_destroy_pending.setter
+    def _log_destroy_pending(self, bint value):
+        self.tells_of_loss = value
+
+    @_log_destroy_pending.deleter
+    def _log_destroy_pending(self):
+        raise AttributeError("_log_destroy_pending cannot be deleted")
+
+    @property
     def _log_traceback(self):
         return self.unread
 
@@ -449,6 +477,9 @@ cdef class AsyncioTask(Process):
         if value:
             raise ValueError("_log_traceback can only be set to False")
         self.unread = False
+
+
+clear_well(<PyTypeObject *>AsyncioTask)
 
 
 @cython.final

@@ -26,8 +26,11 @@ cdef extern from *:
     /* `except ... as` of Cython 3.3 releases the traceback of the exception even when
        it has none, for want of memory. Here, and in whoever cimports this, what Cython
        and the macros of Python.h release may be nothing. */
+    static inline Py_ALWAYS_INLINE void fastask_release(PyObject *object) {
+        if (object != NULL) Py_DECREF(object);
+    }
     #undef Py_DECREF
-    #define Py_DECREF(object) Py_XDECREF(object)
+    #define Py_DECREF(object) fastask_release((PyObject *)(object))
     """
 
 

@@ -89,6 +89,8 @@ cdef class Process:
     def __iter__(self):
         return Join(self, self)
 
+    @cython.binding(False)
+    @cython.embedsignature.format("clinic")
     def get_loop(self):
         """Return the event loop that the process belongs to."""
         return self.hub.loop
@@ -97,10 +99,14 @@ cdef class Process:
     def _loop(self):
         return self.hub.loop
 
+    @cython.binding(False)
+    @cython.embedsignature.format("clinic")
     def done(self):
         """Return whether the process has ended."""
         return self.life == DEAD
 
+    @cython.binding(False)
+    @cython.embedsignature.format("clinic")
     def cancelled(self):
         """Return whether the process ended by an asyncio cancellation."""
         return self.was_cancelled != 0
@@ -175,10 +181,14 @@ cdef class Process:
         process.wake()
         return True
 
+    @cython.binding(False)
+    @cython.embedsignature.format("clinic")
     def cancelling(self):
         """Return how many calls of `cancel` were not taken back by `uncancel`."""
         return self.body.cancelling() if self.adopted and self.body else self.cancels
 
+    @cython.binding(False)
+    @cython.embedsignature.format("clinic")
     def uncancel(self):
         """Take back one call of `cancel`; return how many remain."""
         if self.adopted and self.body is not None:
@@ -233,6 +243,8 @@ cdef class Process:
         """Print the frames of the coroutine, as `asyncio.Task.print_stack` does."""
         _task_print_stack(self, limit, file)
 
+    @cython.binding(False)
+    @cython.embedsignature.format("clinic")
     def _wakeup(self, future):
         """Go on: the future that the process awaits is done."""
         if self.awaited is future:  # the step lets go of it

@@ -53,6 +53,7 @@ cdef class Scheduler(Hub):
     cdef int _give_loop_a_turn(self, Process process) except -1
     cdef bint _start_grace(self, Process process) except -1
     cdef int _await_future(self, Process process, object future) except -1
+    cdef bint _await_quickly(self, Process process, object future) except -1
     cdef bint _await_process(self, Process process, Process other) except -1
     cdef int _now_awaits(self, Process process, object future) except -1
     cdef int _refuse_yield(self, Process process, str message) except -1

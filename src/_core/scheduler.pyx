@@ -11,9 +11,9 @@ import sys
 from asyncio import CancelledError, _get_running_loop
 from collections import deque
 from gc import get_referents
-from types import CoroutineType
+from types import CoroutineType, GetSetDescriptorType
 
-from cpython.dict cimport PyDict_DelItem, PyDict_SetItem
+from cpython.dict cimport PyDict_DelItem, PyDict_SetItem, PyDict_Size
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 
@@ -87,6 +87,27 @@ cdef extern from *:
         object coroutine, object name, object error, PyObject **out
     )
 
+cdef extern from *:
+    """
+    /* Attributes of a type of C, without looking for them by name each time. */
+    static PyObject *fastask_read(PyObject *descriptor, PyObject *object) {
+        return Py_TYPE(descriptor)->tp_descr_get(
+            descriptor, object, (PyObject *)Py_TYPE(object));
+    }
+    static int fastask_write(PyObject *descriptor, PyObject *object, PyObject *value) {
+        return Py_TYPE(descriptor)->tp_descr_set(descriptor, object, value);
+    }
+    """
+    object read "fastask_read"(object descriptor, object thing)
+    int write "fastask_write"(object descriptor, object thing, object value) except -1
+
+cdef object _Future = asyncio.Future
+cdef object _future_loop = vars(_Future)["_loop"]
+cdef object _future_blocking = vars(_Future).get("_asyncio_future_blocking")
+cdef object _add_done_callback = vars(_Future)["add_done_callback"]
+if type(_future_loop) is not GetSetDescriptorType:
+    _Future = None  # asyncio runs without its part in C
+cdef object _wakeup = vars(Process)["_wakeup"]
 cdef object _NORMAL = NORMAL
 cdef object _SHUTDOWN = SHUTDOWN
 cdef object _KILLED = KILLED
@@ -372,6 +393,8 @@ cdef class Scheduler(Hub):
         self.entered = NULL
         if self.current_tasks is None:
             return self.swap_current(self.loop, task)
+        if task is None and PyDict_Size(self.current_tasks) == 0:
+            return None
         last = PyDict_GetItemWithError(self.current_tasks, self.loop)
         before = None if last is NULL else <object>last
         if task is not None:
@@ -527,6 +550,8 @@ cdef class Scheduler(Hub):
 
     cdef int _await_future(self, Process process, object future) except -1:
         cdef object blocking
+        if type(future) is _Future and self._await_quickly(process, future):
+            return 0
         if isinstance(future, Process) and self._await_process(process, <Process>future):
             return 0
         blocking = getattr(future, "_asyncio_future_blocking", None)
@@ -549,6 +574,17 @@ cdef class Scheduler(Hub):
         future._asyncio_future_blocking = False
         future.add_done_callback(process._wakeup, context=self.context)
         return self._now_awaits(process, future)
+
+    cdef bint _await_quickly(self, Process process, object future) except -1:
+        """Do as `_await_future` for a future of C, if there is nothing wrong with it."""
+        if read(_future_loop, future) is not self.loop:
+            return False
+        if read(_future_blocking, future) is not True:
+            return False
+        write(_future_blocking, future, False)
+        _add_done_callback(future, read(_wakeup, process), context=self.context)
+        self._now_awaits(process, future)
+        return True
 
     cdef bint _await_process(self, Process process, Process other) except -1:
         """Await a process of the same loop, if there is nothing wrong with that."""

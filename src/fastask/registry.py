@@ -62,8 +62,8 @@ class Registry(Service["RegistryServer"]):
             process any number of times.
         name: A name or a `Via`.
         listeners: Names of processes that are sent `("register", name, key, process,
-            value)` and `("unregister", name, key, process)`. When a registrant ends
-            nothing is sent: monitor it.
+            value)`, and `("unregister", name, key, process)` with the last entry that a
+            process had under a key. When a registrant ends nothing is sent: monitor it.
         meta: Values of `meta` at the beginning.
 
     Raises:
@@ -465,6 +465,8 @@ class RegistryServer(GenServer):
         if process not in self.registrants and process in self.tied:
             self.tied.discard(process)
             untie(process, self.process)
+        if any(entry.process is process for entry in self.living(key)):
+            return
         for listener in listeners:
             send(listener, ("unregister", self.registry.name, key, process))
 

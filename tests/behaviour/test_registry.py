@@ -425,6 +425,22 @@ class TestListeners:
             assert receive_nowait(default=None) is None
         fastask.unregister("listener")
 
+    async def test_are_told_when_the_last_entry_under_a_key_has_gone(self) -> None:
+        fastask.register("listener")
+        async with Registry("duplicate", name="reg", listeners=["listener"]) as many:
+            for value in 1, 2, 2:
+                many.register("key", value)
+                await receive(tuple)
+            many.unregister_match("key", lambda value: value == 1)
+            before = receive_nowait(default=None)
+            many.unregister("key")
+            told = await receive(tuple)
+
+            assert before is None
+            assert told == ("unregister", "reg", "key", self_())
+            assert receive_nowait(default=None) is None
+        fastask.unregister("listener")
+
     async def test_that_nobody_is_make_register_raise(self) -> None:
         async with Registry(listeners=["nobody"]) as registry:
             with pytest.raises(UnknownNameError, match="'nobody' of a listener"):

@@ -58,8 +58,10 @@ class Model:
         self.remove([e for e in self.own(me, kind, number) if e.value % 2 == 0])
 
     def remove(self, entries: list[Entry]) -> None:
+        """Listeners hear of the last entry that a process had under the key."""
         for entry in entries:
             self.entries.remove(entry)
+        if entries and not self.own(entry.process, entry.kind, entry.number):
             self.heard.append(
                 ("unregister", entry.kind, KEYS[entry.number], entry.process)
             )

@@ -140,6 +140,8 @@ class Game:
             self.model.pending.append(
                 Pending(timer, (kind, what), target, deadline, message)
             )
+        if seconds == 0:  # it is due now: how soon it is looked at is open
+            await self.sleep(0, by_receive=False)
 
     async def cancel(self, number: int) -> None:
         if self.timers:
