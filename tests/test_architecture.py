@@ -21,6 +21,7 @@ README = CORE / "README.md"
 LAYERS = {
     "census": 0,
     "stepped": 0,
+    "context": 0,
     "errors": 0,
     "reason": 0,
     "ref": 0,

@@ -17,14 +17,14 @@ from weakref import ref as weak
 cimport cython
 from cpython.object cimport PyObject, PyTypeObject
 
-from fastask._core.hub cimport running_hub
+from fastask._core.context cimport is_context, snapshot
+from fastask._core.hub cimport lend, running_hub, take_back
 from fastask._core.process cimport CLOSING, DEAD, DOOMED, FREE, WAITING, Process
 from fastask._core.scheduler cimport Scheduler, scheduler_of
 
 from fastask._core.message cimport failure_of
 
 cdef extern from "Python.h":
-    object PyContext_CopyCurrent()
     int PyContext_Enter(object context) except -1
     int PyContext_Exit(object context) except -1
 
@@ -104,7 +104,7 @@ cdef class AsyncioTask(Process):
         else:
             scheduler = scheduler_of(loop)
         attributes_come_late(self)
-        self.context = PyContext_CopyCurrent() if context is None else context
+        self.context = snapshot() if context is None else _checked(context)
         self.as_task = True
         self.reported = True  # by asyncio
         self.hub = scheduler
@@ -241,12 +241,10 @@ cdef class AsyncioTask(Process):
     @cython.embedsignature.format("clinic")
     def add_done_callback(self, callback, *, context=None):
         """Call `callback(task)` soon after the task has ended."""
-        if context is None:
-            context = PyContext_CopyCurrent()
         if self.life == DEAD:
             self.hub.loop.call_soon(callback, self, context=context)
             return
-        self._add(callback, context)
+        self._add(callback, snapshot() if context is None else _checked(context))
 
     @cython.binding(False)
     @cython.embedsignature.format("clinic")
@@ -346,12 +344,14 @@ cdef class AsyncioTask(Process):
         return 0
 
     cdef int _call(self, object callback, object context) except -1:
+        cdef object lent = lend(self.hub, context)
         try:
-            PyContext_Enter(context)
+            PyContext_Enter(lent)
             try:
                 callback(self)
             finally:
-                PyContext_Exit(context)
+                PyContext_Exit(lent)
+                take_back(self.hub, lent, context, 1)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
@@ -363,6 +363,7 @@ cdef class AsyncioTask(Process):
         return 0
 
     def _call_soon(self, callback, context):
+        context = lend(self.hub, context)
         try:
             self.hub.loop.call_soon(callback, self, context=context)
         except MemoryError:  # once more: who waits would wait for ever
@@ -413,7 +414,7 @@ cdef class AsyncioTask(Process):
 
     @property
     def _context(self):
-        return self.context
+        return self.get_context()
 
     @property
     def _state(self):
@@ -432,7 +433,8 @@ cdef class AsyncioTask(Process):
     @property
     def _callbacks(self):
         return [
-            (waiter._wakeup, waiter.get_context()) if context is None else (waiter, context)
+            (waiter._wakeup, waiter.get_context()) if context is None
+            else (waiter, lend(self.hub, context))
             for waiter, context in self._pairs()
         ]
 
@@ -480,6 +482,12 @@ cdef class AsyncioTask(Process):
 
 
 clear_well(<PyTypeObject *>AsyncioTask)
+
+
+cdef object _checked(object context):
+    if not is_context(context):
+        raise TypeError(f"context must be a contextvars.Context, got {context!r}")
+    return context
 
 
 @cython.final

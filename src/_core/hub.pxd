@@ -1,5 +1,6 @@
 from cpython.object cimport PyObject
 
+from fastask._core.context cimport context_with, is_context, is_untouched
 from fastask._core.wheel cimport Wheel
 
 cdef extern from *:
@@ -38,6 +39,7 @@ cdef class Hub:
     # The part of a scheduler that the rooms below it may touch. One per event loop.
     cdef readonly object loop
     cdef object context             # empty; for the callbacks that the loop runs
+    cdef object spare               # context that nobody has at the moment, or None
     cdef object current_tasks       # asyncio's dict of loop -> task, or None (3.14+)
     cdef Wheel wheel
     cdef long long clock            # ns: when the drain last looked
@@ -70,6 +72,29 @@ cdef class Hub:
     cdef int begin_exit(self, object process) except -1
     cdef bint interrupts(self) except -1
     cdef PyObject *current(self) except? NULL
+
+
+cdef inline object lend(Hub hub, object given):
+    """Return a context to enter, with the variables that were `given` (I25)."""
+    cdef object spare
+    if is_context(given):
+        return given
+    spare = hub.spare
+    hub.spare = None
+    return context_with(spare, given)
+
+
+cdef inline bint take_back(
+    Hub hub, object context, object given, Py_ssize_t references
+) noexcept:
+    """Tell whether what was lent is the hub's again; else it is whose it was.
+
+    `references` are those to the context that the caller knows of.
+    """
+    if context is given or not is_untouched(context, given, references):
+        return False
+    hub.spare = context
+    return True
 
 
 cdef PyObject *running_hub() noexcept

@@ -53,7 +53,7 @@ cdef class Process:
     cdef Hub hub
     cdef readonly unsigned long long id
     cdef object body            # coroutine; the asyncio task when adopted; None: dead
-    cdef object context
+    cdef object context         # or what to make one of, while it does not run (I25)
     cdef object function        # what it runs, for people; None when dead
     cdef Node parked            # the wait of ours it is parked in
     cdef object awaited         # the future it awaits
@@ -102,6 +102,7 @@ cdef class Process:
     cdef int join_by(self, Process waiter) except -1
     cdef int leave_to(self, Process waiter) except -1
     cdef int settle(self) except -1
+    cdef object own_context(self)
     cdef object conclude(self)
     cdef object failure(self)
 

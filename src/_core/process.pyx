@@ -14,6 +14,7 @@ cimport cython
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
+from fastask._core.context cimport context_with, is_context
 from fastask._core.hub cimport Hub
 from fastask._core.message cimport failure_of
 from fastask._core.stepped cimport step_by
@@ -217,8 +218,8 @@ cdef class Process:
         return self.body.get_coro() if self.adopted and self.body else self.body
 
     def get_context(self):
-        """Return the context variables of the process."""
-        return self.context
+        """Return the context variables of the process, None when it has ended."""
+        return None if self.context is None else self.own_context()
 
     def _make_cancelled_error(self):
         return CancelledError()  # `asyncio.gather` asks for it
@@ -282,6 +283,12 @@ cdef class Process:
     cdef int call_back(self) except -1:
         """Call what waits for the end of a task of asyncio, which has come."""
         return 0
+
+    cdef object own_context(self):
+        """Return the context, which nobody else has from now on."""
+        if not is_context(self.context):
+            self.context = context_with(None, self.context)
+        return self.context
 
     cdef Extra extras(self):
         if self.extra is None:

@@ -19,9 +19,10 @@ from cpython.ref cimport Py_DECREF
 
 from fastask._core.aim cimport disarm_all
 from fastask._core.bond cimport LINK, Bond
+from fastask._core.context cimport snapshot
 from fastask._core.hub cimport (
-    PYGEN_ERROR, PYGEN_NEXT, Hub, PySendResult, call_soon, fastask_send, running_hub,
-    swap_running_hub,
+    PYGEN_ERROR, PYGEN_NEXT, Hub, PySendResult, call_soon, fastask_send, lend, running_hub,
+    swap_running_hub, take_back,
 )
 from fastask._core.process cimport (
     CLOSING, DEAD, DOOMED, FREE, RUNNABLE, RUNNING, UNWINDING, WAITING, Process,
@@ -36,7 +37,6 @@ from fastask._core.reason import KILLED, NORMAL, SHUTDOWN
 
 cdef extern from "Python.h":
     PyObject *PyDict_GetItemWithError(object mapping, object key)
-    object PyContext_CopyCurrent()
     int PyContext_Enter(object context) except -1
     int PyContext_Exit(object context) except -1
 
@@ -409,6 +409,7 @@ cdef class Scheduler(Hub):
         """Run a process until it waits or ends."""
         cdef PyObject *out = NULL
         cdef PySendResult status
+        cdef object given
         cdef object context
         cdef object outcome
         cdef object error = None
@@ -425,10 +426,11 @@ cdef class Scheduler(Hub):
         elif self.entered != <PyObject *>process:
             PyDict_SetItem(self.current_tasks, self.loop, process)
             self.entered = <PyObject *>process
-        context = process.context
         if process.fate == DOOMED or process.must_cancel or process.must_throw:
             error = self._interruption(process)
         process.awaited = None
+        given = process.context
+        process.context = context = lend(self, given)
         PyContext_Enter(context)
         if error is not None:
             status = fastask_throw(process.body, "throw", error, &out)
@@ -440,6 +442,8 @@ cdef class Scheduler(Hub):
             outcome = <object>out
             Py_DECREF(outcome)  # the reference that the coroutine gave
         PyContext_Exit(context)
+        if process.context is context and take_back(self, context, given, 2):
+            process.context = given
         self.running = None
         if status == PYGEN_NEXT:
             return self._yielded(process, outcome)
@@ -693,7 +697,7 @@ cdef class Scheduler(Hub):
         Its `finally` blocks run now, inside whoever is running, and may not wait.
         """
         cdef object coroutine = process.body
-        cdef object context = process.context
+        cdef object context = process.own_context()
         cdef object task
         cdef object interrupt = None
         cdef Process outer = self.running
@@ -735,7 +739,7 @@ cdef class Scheduler(Hub):
         cdef Process process
         try:
             process = Process.__new__(Process)
-            process.context = PyContext_CopyCurrent()
+            process.context = snapshot()
             if parent is not None:
                 process.ancestors = line_of(parent)
         except MemoryError:
@@ -761,7 +765,7 @@ cdef class Scheduler(Hub):
         process.hub = self
         process.body = task
         process.function = task.get_coro()
-        process.context = PyContext_CopyCurrent()
+        process.context = snapshot()
         process.born = time_of(self.wheel)
         process.life = WAITING
         process.adopted = True

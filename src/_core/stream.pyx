@@ -164,7 +164,7 @@ cdef class Run:
             self.spinning = True
         elif not isinstance(wanted, Wait):
             wanted._asyncio_future_blocking = False
-            wanted.add_done_callback(self._source_ready, context=consumer.context)
+            wanted.add_done_callback(self._source_ready, context=consumer.own_context())
             self.pull_future = wanted
 
     def _source_ready(self, future):

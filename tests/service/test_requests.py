@@ -285,7 +285,8 @@ class TestReport:
             }
 
     async def test_goes_without_what_fails(self, dsn: str) -> None:
-        async with opened(dsn, check_every=60.0) as place:
+        async with opened(dsn) as place:
+            await place.tree.terminate_child("checker")  # it would look there, too
             await rows(dsn, "DROP TABLE outbox")
             status, report = await place.get("/report")
 
