@@ -20,6 +20,7 @@ README = CORE / "README.md"
 # A new module needs a row; src/_core/README.md tells what each layer is for.
 LAYERS = {
     "census": 0,
+    "pool": 0,
     "stepped": 0,
     "context": 0,
     "errors": 0,
@@ -63,7 +64,10 @@ BESIDE = {
 }
 
 # Headers without a source, each with its reason.
-HEADERS_ALONE = {"stepped": "C code that each module which takes it compiles itself"}
+HEADERS_ALONE = {
+    "pool": "C code that each module which takes it compiles itself",
+    "stepped": "C code that each module which takes it compiles itself",
+}
 
 # Who touches asyncio, and what for. The others may name its exceptions.
 ASYNCIO = {

@@ -19,6 +19,7 @@ from cpython.object cimport PyObject, PyTypeObject
 
 from fastask._core.context cimport is_context, snapshot
 from fastask._core.hub cimport lend, running_hub, take_back
+from fastask._core.pool cimport keep_memory
 from fastask._core.process cimport CLOSING, DEAD, DOOMED, FREE, WAITING, Process
 from fastask._core.scheduler cimport Scheduler, scheduler_of
 
@@ -576,3 +577,6 @@ def eager_task_factory(loop, coro, *, name=None, context=None, eager_start=True)
         loop, coro, name=name, context=context,
         eager_start=True if eager_start is None else eager_start,
     )
+
+
+keep_memory(<PyTypeObject *>AsyncioTask, 128)

@@ -16,6 +16,7 @@ from fastask._core.bond cimport MONITOR, PRIVATE, Bond, attach, detach
 from fastask._core.hub cimport is_here
 from fastask._core.mailbox cimport put
 from fastask._core.names cimport deliver_by_ref, lookup, unreachable
+from fastask._core.pool cimport keep_memory
 from fastask._core.process cimport DEAD, Process
 from fastask._core.ref cimport Ref
 from fastask._core.scheduler cimport Scheduler, current_process, current_scheduler
@@ -661,3 +662,7 @@ def _reply_from_afar(GenCall call, value):
 
 for _verb in (call_server, call_system, stop_server):
     _verb.__fastask_wait__ = True  # it can be the function of a process
+
+
+keep_memory(<PyTypeObject *>GenCall, 64)
+keep_memory(<PyTypeObject *>CallWait, 64)

@@ -47,7 +47,6 @@ cdef class Extra:
     cdef object cancel_message
 
 
-@cython.freelist(128)
 cdef class Process:
     cdef object __weakref__
     cdef Hub hub

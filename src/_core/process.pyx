@@ -17,6 +17,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from fastask._core.context cimport context_with, is_context
 from fastask._core.hub cimport Hub
 from fastask._core.message cimport failure_of
+from fastask._core.pool cimport keep_memory
 from fastask._core.stepped cimport step_by
 
 
@@ -522,3 +523,6 @@ cdef list line_members(Lineage line, bint callers):
             members.append(process)
         line = line.callers if callers else line.ancestors
     return members
+
+
+keep_memory(<PyTypeObject *>Process, 256)

@@ -7,7 +7,6 @@ from fastask._core.wait cimport Wait
 
 
 @cython.final
-@cython.freelist(64)
 cdef class Receive(Wait):
     cdef Ref ref            # the only pattern, when it is a ref
     cdef tuple patterns     # None: any message
@@ -20,6 +19,5 @@ cdef class Receive(Wait):
 
 
 @cython.final
-@cython.freelist(64)
 cdef class Sleep(Wait):
     pass

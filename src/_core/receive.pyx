@@ -3,16 +3,59 @@
 from types import GenericAlias, UnionType
 
 cimport cython
-from cpython.object cimport PyObject
+from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_INCREF
 
 from fastask._core.mailbox cimport Letter, find, take_out
+from fastask._core.pool cimport keep_memory
 from fastask._core.process cimport FREE, Process
 from fastask._core.ref cimport Ref
 from fastask._core.scheduler cimport current_process
 from fastask._core.signal cimport unpack
 from fastask._core.wait cimport FRESH, PARKED, Wait
 from fastask._core.wheel cimport limit_of
+
+cdef extern from *:
+    """
+    /* Cython has a function that takes `*patterns` called with a tuple. Most calls have
+       one pattern or none, and need no tuple to say so. */
+    static PyObject *(*fastask_few)(PyObject *pattern) = NULL;
+
+    static PyObject *fastask_call_few(
+        PyObject *function, PyObject *const *args, size_t flags, PyObject *names
+    ) {
+        Py_ssize_t count = PyVectorcall_NARGS(flags);
+        PyObject *patterns, *options, *result;
+        PyCFunctionWithKeywords method;
+        if (names == NULL && count <= 1) return fastask_few(count ? args[0] : NULL);
+        patterns = PyTuple_New(count);
+        options = names == NULL ? NULL : PyDict_New();
+        if (patterns == NULL || (names != NULL && options == NULL)) goto failed;
+        for (Py_ssize_t i = 0; i < count; i++)
+            PyTuple_SET_ITEM(patterns, i, Py_NewRef(args[i]));
+        for (Py_ssize_t i = 0; names != NULL && i < PyTuple_GET_SIZE(names); i++)
+            if (PyDict_SetItem(options, PyTuple_GET_ITEM(names, i), args[count + i]) < 0)
+                goto failed;
+        method = (PyCFunctionWithKeywords)(void *)((PyCFunctionObject *)function)
+            ->m_ml->ml_meth;
+        result = method(((PyCFunctionObject *)function)->m_self, patterns, options);
+        Py_DECREF(patterns);
+        Py_XDECREF(options);
+        return result;
+    failed:
+        Py_XDECREF(patterns);
+        Py_XDECREF(options);
+        return NULL;
+    }
+
+    static void fastask_call_quickly(PyObject *function, void *few) {
+        Py_ssize_t place = Py_TYPE(function)->tp_vectorcall_offset;
+        if (place <= 0) return;
+        fastask_few = (PyObject *(*)(PyObject *))few;
+        *(vectorcallfunc *)((char *)function + place) = fastask_call_few;
+    }
+    """
+    void call_quickly "fastask_call_quickly"(object function, void *few)
 
 cdef object _MISSING = object()
 
@@ -251,5 +294,23 @@ def sleep(seconds):
     return wait
 
 
+cdef object _receive_one(PyObject *pattern):
+    """Do as `receive`, of one pattern or, for NULL, of none."""
+    cdef Receive wait
+    if pattern is not NULL and type(<object>pattern) is not Ref:
+        return new_receive((<object>pattern,))
+    wait = Receive.__new__(Receive)
+    wait.process = current_process()
+    if pattern is not NULL:
+        wait.ref = <Ref>pattern
+    return wait
+
+
+call_quickly(receive, <void *>_receive_one)
+
 for _verb in (receive, sleep):
     _verb.__fastask_wait__ = True  # it can be the function of a process
+
+
+keep_memory(<PyTypeObject *>Receive, 64)
+keep_memory(<PyTypeObject *>Sleep, 64)

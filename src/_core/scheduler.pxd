@@ -12,6 +12,7 @@ cdef class Deadline(Node):
 cdef class Scheduler(Hub):
     # I10: nothing mutable lives at module level; a scheduler hangs on its loop.
     cdef object __weakref__
+    cdef Py_hash_t loop_hash
     cdef object drain_callback      # the bound methods, made once
     cdef object look_callback
     cdef object armed_timer         # the loop's handle, or None

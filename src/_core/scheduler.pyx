@@ -36,7 +36,6 @@ from fastask._core.errors import Exit, ExitSignal
 from fastask._core.reason import KILLED, NORMAL, SHUTDOWN
 
 cdef extern from "Python.h":
-    PyObject *PyDict_GetItemWithError(object mapping, object key)
     int PyContext_Enter(object context) except -1
     int PyContext_Exit(object context) except -1
 
@@ -89,6 +88,13 @@ cdef extern from *:
 
 cdef extern from *:
     """
+    /* From 3.14 on, asyncio keeps its current task elsewhere. */
+    #if PY_VERSION_HEX < 0x030e0000
+    #define fastask_item(mapping, key, hash) _PyDict_GetItem_KnownHash(mapping, key, hash)
+    #else
+    #define fastask_item(mapping, key, hash) PyDict_GetItemWithError(mapping, key)
+    #endif
+
     /* Attributes of a type of C, without looking for them by name each time. */
     static PyObject *fastask_read(PyObject *descriptor, PyObject *object) {
         return Py_TYPE(descriptor)->tp_descr_get(
@@ -98,6 +104,7 @@ cdef extern from *:
         return Py_TYPE(descriptor)->tp_descr_set(descriptor, object, value);
     }
     """
+    PyObject *item "fastask_item"(object mapping, object key, Py_hash_t hash)
     object read "fastask_read"(object descriptor, object thing)
     int write "fastask_write"(object descriptor, object thing, object value) except -1
 
@@ -154,6 +161,7 @@ cdef class Scheduler(Hub):
 
     def __init__(self, loop):
         self.loop = loop
+        self.loop_hash = hash(loop)
         self.keeps_frames = loop.get_debug()
         self.grace = DEFAULT_GRACE
         self.context = contextvars.Context()
@@ -382,7 +390,7 @@ cdef class Scheduler(Hub):
 
     cdef PyObject *current(self) except? NULL:
         if self.current_tasks is not None:
-            return PyDict_GetItemWithError(self.current_tasks, self.loop)
+            return item(self.current_tasks, self.loop, self.loop_hash)
         task = asyncio.current_task(self.loop)  # the loop keeps it alive
         return NULL if task is None else <PyObject *>task
 
@@ -395,7 +403,7 @@ cdef class Scheduler(Hub):
             return self.swap_current(self.loop, task)
         if task is None and PyDict_Size(self.current_tasks) == 0:
             return None
-        last = PyDict_GetItemWithError(self.current_tasks, self.loop)
+        last = item(self.current_tasks, self.loop, self.loop_hash)
         before = None if last is NULL else <object>last
         if task is not None:
             PyDict_SetItem(self.current_tasks, self.loop, task)

@@ -69,7 +69,6 @@ cdef class Run:
 
 
 @cython.final
-@cython.freelist(128)
 cdef class Slot(Bond):
     cdef Run run
     cdef object item

@@ -10,7 +10,7 @@ from importlib import import_module
 from types import GenericAlias
 
 cimport cython
-from cpython.object cimport PyObject
+from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_INCREF, Py_REFCNT
 
 from fastask._core.bond cimport LINK, MONITOR, PRIVATE, Bond, attach, bonds_of
@@ -18,6 +18,7 @@ from fastask._core.children cimport Children
 from fastask._core.executor cimport check_executor
 from fastask._core.mailbox cimport Letter
 from fastask._core.message cimport new_failed, new_ok
+from fastask._core.pool cimport keep_memory
 from fastask._core.process cimport FREE, Process, line_of
 from fastask._core.scheduler cimport Scheduler, current_process, runs_here
 from fastask._core.signal cimport doom, exit_by_link, kill_later
@@ -662,3 +663,6 @@ cdef Stream new_stream(object iterable, object fn, tuple args, dict options):
     stream.closing = []
     stream.links = True
     return stream
+
+
+keep_memory(<PyTypeObject *>Slot, 128)

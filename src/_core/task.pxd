@@ -13,7 +13,6 @@ cdef enum Taken:
     FAILURE
 
 
-@cython.freelist(128)
 cdef class Task(Bond):
     # I5: while the reply of a task waits packed in its owner's mailbox, `letter` is
     # that letter; the value stays in the process.
@@ -30,7 +29,6 @@ cdef class Task(Bond):
 
 
 @cython.final
-@cython.freelist(64)
 cdef class Await(Wait):
     cdef Task task
     cdef bint yields

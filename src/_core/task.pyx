@@ -9,12 +9,14 @@ from asyncio import CancelledError
 from types import GenericAlias
 
 cimport cython
+from cpython.object cimport PyTypeObject
 
 from fastask._core.bond cimport ATTACHED, LINK, MONITOR, REPLY, Bond, attach, detach
 from fastask._core.mailbox cimport Letter, letters_with, put, take_out
 from fastask._core.message cimport (
     Down, Reply, failure_of, new_down, new_failed, new_ok, new_reply,
 )
+from fastask._core.pool cimport keep_memory
 from fastask._core.process cimport DEAD, Process, line_of
 from fastask._core.ref cimport DEMONITOR, NO_ALIAS, Ref
 from fastask._core.scheduler cimport (
@@ -573,3 +575,7 @@ def completed(value):
     task.flags = REPLY
     deliver(owner, new_reply(task.reference(), value))
     return task
+
+
+keep_memory(<PyTypeObject *>Task, 256)
+keep_memory(<PyTypeObject *>Await, 64)

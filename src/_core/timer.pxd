@@ -7,7 +7,6 @@ from fastask._core.scheduler cimport Scheduler
 
 @cython.final
 @cython.no_gc
-@cython.freelist(64)
 cdef class Timer(Aim):
     cdef Scheduler scheduler
     cdef object dest

@@ -1,10 +1,12 @@
 """Timer: a message that is sent later. Layer 7."""
 
 cimport cython
+from cpython.object cimport PyTypeObject
 
 from fastask._core.aim cimport Aim, aim, unaim
 from fastask._core.message cimport new_timeout
 from fastask._core.names cimport check_dest, deliver_by_ref, lookup
+from fastask._core.pool cimport keep_memory
 from fastask._core.process cimport DEAD, Process
 from fastask._core.ref cimport Ref, new_ref
 from fastask._core.scheduler cimport Scheduler, current_scheduler
@@ -213,3 +215,6 @@ def start_timer(seconds, dest, message):
     if timer.slot != IDLE:
         timer.message = new_timeout(timer.ref, message)
     return timer
+
+
+keep_memory(<PyTypeObject *>Timer, 64)
