@@ -21,6 +21,7 @@ README = CORE / "README.md"
 LAYERS = {
     "census": 0,
     "pool": 0,
+    "refcount": 0,
     "stepped": 0,
     "context": 0,
     "errors": 0,
@@ -66,6 +67,7 @@ BESIDE = {
 # Headers without a source, each with its reason.
 HEADERS_ALONE = {
     "pool": "C code that each module which takes it compiles itself",
+    "refcount": "C code that each module which takes it compiles itself",
     "stepped": "C code that each module which takes it compiles itself",
 }
 
@@ -216,10 +218,15 @@ class TestLayers:
         not_below = {
             name: LAYERS[name]
             for name in core_modules(file, "cimport")
-            if LAYERS[name] >= own
+            if LAYERS[name] >= own and name not in HEADERS_ALONE
         }
 
         assert not not_below, f"{file.name} is in layer {own}"
+
+    @pytest.mark.parametrize("header", HEADERS_ALONE)
+    def test_a_header_alone_is_below_all_modules(self, header: str) -> None:
+        assert LAYERS[header] == 0
+        assert not core_modules(CORE / f"{header}.pxd", "c?import")
 
     @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
     def test_an_import_points_down(self, file: Path) -> None:

@@ -1,5 +1,6 @@
 from cpython.object cimport PyObject
 
+cimport fastask._core.refcount
 from fastask._core.context cimport context_with, is_context, is_untouched
 from fastask._core.wheel cimport Wheel
 
@@ -21,18 +22,6 @@ cdef extern from *:
         PYGEN_ERROR
         PYGEN_NEXT
     PySendResult fastask_send(object coroutine, PyObject **out)
-
-cdef extern from *:
-    """
-    /* `except ... as` of Cython 3.3 releases the traceback of the exception even when
-       it has none, for want of memory. Here, and in whoever cimports this, what Cython
-       and the macros of Python.h release may be nothing. */
-    static inline Py_ALWAYS_INLINE void fastask_release(PyObject *object) {
-        if (object != NULL) Py_DECREF(object);
-    }
-    #undef Py_DECREF
-    #define Py_DECREF(object) fastask_release((PyObject *)(object))
-    """
 
 
 cdef class Hub:

@@ -1,6 +1,7 @@
 cimport cython
 from cpython.object cimport PyObject
 
+cimport fastask._core.refcount
 from fastask._core.ref cimport Ref
 
 

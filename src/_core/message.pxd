@@ -1,5 +1,7 @@
 cimport cython
 
+cimport fastask._core.refcount
+
 
 @cython.final
 cdef class Reply:

@@ -1,5 +1,7 @@
 cimport cython
 
+cimport fastask._core.refcount
+
 
 cdef enum AliasMode:
     NO_ALIAS

@@ -1,5 +1,7 @@
 from cpython.object cimport PyObject
 
+cimport fastask._core.refcount
+
 cdef extern from *:
     """
     #if defined(_WIN32)
