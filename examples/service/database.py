@@ -98,7 +98,7 @@ class Database:
             )
             try:
                 await pool.execute(SCHEMA)
-            except BaseException:
+            except BaseException:  # raised again
                 pool.terminate()
                 raise
         except GONE as error:

@@ -355,7 +355,7 @@ cdef class AsyncioTask(Process):
                 take_back(self.hub, lent, context, 1)
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:
+        except BaseException as error:  # as asyncio's handles do
             self.hub.loop.call_exception_handler({
                 "message": f"Exception in callback {callback!r}",
                 "exception": error,

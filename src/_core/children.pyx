@@ -103,7 +103,7 @@ cdef class Children:
         cdef Child child
         try:
             self.check()
-        except BaseException:
+        except BaseException:  # raised again
             discard(fn)
             raise
         process = start_process(

@@ -259,7 +259,7 @@ cdef class Scheduler(Hub):
             if self.chooser is None:
                 return self._step_in_order()
             return self._step_chosen()
-        except BaseException as error:
+        except BaseException as error:  # raised again
             if self.stepped is not None:
                 self._rescue(self.stepped, error)
             raise
@@ -534,7 +534,7 @@ cdef class Scheduler(Hub):
         self.stepped = process
         try:
             self.step(process)
-        except BaseException as error:
+        except BaseException as error:  # raised again
             self._rescue(process, error)
             raise
         finally:

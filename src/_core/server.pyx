@@ -99,7 +99,7 @@ cdef class Server(Wait):
         except StopIteration as stop:
             self.inner = None
             outcome = stop.value
-        except BaseException as error:
+        except BaseException as error:  # its crash
             self.inner = None
             self._raised(error)
             return self.send(None)
@@ -167,7 +167,7 @@ cdef class Server(Wait):
                 return 0
             if status == PYGEN_ERROR:
                 raise_what_is_set()
-        except BaseException as error:
+        except BaseException as error:  # its crash
             self.inner = None
             self._raised(error)
             return 1
@@ -315,7 +315,7 @@ cdef class Server(Wait):
                 result = self.served.handle_call(asked, call)
             else:
                 result = self.served.handle_cast(asked)
-        except BaseException as error:
+        except BaseException as error:  # its crash
             return self._raised(error)
         return self._called(result)
 
@@ -344,7 +344,7 @@ cdef class Server(Wait):
         self.phase = HANDLING
         try:
             result = callback(message)
-        except BaseException as error:
+        except BaseException as error:  # its crash
             return self._raised(error)
         return self._called(result)
 
@@ -427,7 +427,7 @@ cdef class Server(Wait):
         try:
             self.served = self.kind()
             result = self.served.init(*args)
-        except BaseException as error:
+        except BaseException as error:  # its crash
             return self._raised(error)
         return self._called(result)
 
@@ -499,7 +499,7 @@ cdef class Server(Wait):
         self.argument = None
         try:
             result = self.served.terminate(reason)
-        except BaseException as error:
+        except BaseException as error:  # its crash
             return self._raised(error)
         return self._called(result)
 

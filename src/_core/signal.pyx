@@ -192,7 +192,7 @@ cdef object _record(Process process, bint observed):
     """Return what the report of a crash says, or why it cannot be told."""
     try:
         return crash_record(process, observed)
-    except BaseException as error:
+    except BaseException as error:  # raised when all is done
         return error
 
 

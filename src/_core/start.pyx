@@ -122,7 +122,7 @@ cdef Process start_process(
         scheduler.given.add(fn)
         try:
             process = scheduler.spawn(fn, fn, parent)
-        except BaseException:
+        except BaseException:  # raised again
             scheduler.given.discard(fn)
             raise
         process.given = True
@@ -153,7 +153,7 @@ cdef Process caller_for(object fn):
         if me.life == DEAD:  # an adopted task that swallowed its end
             raise ExitSignal(me.reason)
         return me
-    except BaseException:
+    except BaseException:  # raised again
         discard(fn)
         raise
 
@@ -176,7 +176,7 @@ cdef Process _spawn(object fn, tuple args, object name, object trap_exit, object
             seconds = duration_of("grace", grace)
         if name is not None:
             check_free(scheduler, name)
-    except BaseException:
+    except BaseException:  # raised again
         if scheduler is None or not _is_coroutine(fn) or fn not in scheduler.given:
             discard(fn)
         raise
@@ -186,7 +186,7 @@ cdef Process _spawn(object fn, tuple args, object name, object trap_exit, object
             register_process(process, name)
         if grace is not None:
             process.extras().grace = seconds
-    except BaseException:
+    except BaseException:  # raised again
         undo(process)
         raise
     if trap_exit:
@@ -204,7 +204,7 @@ cdef int start_linked(Process me, Process process) except -1:
     """Link a process that was just started; it does not stay when that fails."""
     try:
         return link_processes(me, process)
-    except BaseException:
+    except BaseException:  # raised again
         undo(process)
         raise
 
@@ -278,7 +278,7 @@ def spawn_monitor(fn, *args, name=None, trap_exit=False, grace=None):
     cdef Process process = _spawn(fn, args, name, trap_exit, grace)
     try:
         return process, monitor_process(me, process, None, 0)
-    except BaseException:
+    except BaseException:  # raised again
         undo(process)
         raise
 

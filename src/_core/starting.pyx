@@ -119,7 +119,7 @@ cdef class StartWait(Wait):
                 self.name.register(process)
             else:
                 register_process(process, self.name)
-        except BaseException as error:
+        except BaseException as error:  # raised again
             self.starting.waiting = None
             process.reported = True
             exit_by_call(process, self.process, _KILL)

@@ -130,7 +130,7 @@ cdef class Run:
             self.pull = None
             self.exhausted = True
             return 0
-        except BaseException:
+        except BaseException:  # raised again
             self.pull = None
             raise
         self._wait_for(wanted)
@@ -150,7 +150,7 @@ cdef class Run:
         except StopAsyncIteration:
             self.pull = None
             self.exhausted = True
-        except BaseException:
+        except BaseException:  # raised again
             self.pull = None
             raise
         else:
@@ -300,7 +300,7 @@ cdef class Run:
             return await stream_wait(self)
         except StopAsyncIteration:
             raise
-        except BaseException:
+        except BaseException:  # raised again
             if self.closed:
                 await self.aclose()
             raise
@@ -336,7 +336,7 @@ cdef class StreamWait(Wait):
             return Wait.throw(self, value)
         try:
             run.throw_into_source(value)
-        except BaseException:
+        except BaseException:  # raised again
             self.leave()
             run.leave()
             raise
@@ -348,7 +348,7 @@ cdef class StreamWait(Wait):
             raise RuntimeError("the stream is being waited for already")
         try:
             return self._advance(run)
-        except BaseException:
+        except BaseException:  # raised again
             self.leave()
             run.leave()
             raise

@@ -189,7 +189,7 @@ cdef class Supervising:
                     f"fn must be a function where it may run again, got {fn!r}"
                 )
             table = <Children>self._own_table()
-        except BaseException:
+        except BaseException:  # raised again
             discard(fn)
             raise
         return table.start(fn, args, restart, shutdown)
@@ -208,7 +208,7 @@ cdef object start_supervised(
             check_shutdown(shutdown)
         table = <Children>supervisor._own_table()
         table.check()
-    except BaseException:
+    except BaseException:  # raised again
         discard(fn)
         raise
     process = start_process(

@@ -51,7 +51,7 @@ class Job:
         try:
             value = self.context.run(function, *arguments)
             check_value(function, value)
-        except BaseException as error:
+        except BaseException as error:  # the future's
             return self.failure(error)
         return self.future.set_result, value
 
@@ -122,7 +122,7 @@ class ThreadPool:
             self.spare -= 1
             try:
                 warning = self._employ()
-            except BaseException:
+            except BaseException:  # raised again
                 self.spare += 1
                 raise
             self.jobs.put(job)
@@ -174,7 +174,7 @@ class ThreadPool:
         self.threads.add(thread)
         try:
             thread.start()
-        except BaseException:
+        except BaseException:  # raised again
             self.threads.discard(thread)
             raise
 

@@ -153,7 +153,7 @@ class Worker:
         try:
             self.process = SPAWN.Process(target=serve, args=(theirs,), name=name)
             self.process.start()
-        except BaseException:
+        except BaseException:  # raised again
             self.connection.close()
             raise
         finally:
@@ -287,11 +287,11 @@ class WorkerPool(ThreadPool):
             job.payload = None
             try:
                 value = pickle.loads(outcome)
-            except BaseException as error:
+            except BaseException as error:  # whatever a user's class raises
                 raise TypeError(
                     f"{job.name} must return what can be unpickled: {error}"
                 ) from error
-        except BaseException as error:
+        except BaseException as error:  # the future's
             return job.failure(error)
         if not text:
             return job.future.set_result, value

@@ -220,7 +220,7 @@ class _Run:
             self.loop.call_soon(self._shut_root_down)
         try:
             return self.loop.run_until_complete(root)
-        except BaseException as error:
+        except BaseException as error:  # whatever ended the root
             if self.tree is not None and isinstance(error, Exit):
                 # It ended, by a signal or by itself, before its root could see that.
                 return self.tree._judge(error.reason)

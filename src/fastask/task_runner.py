@@ -175,7 +175,7 @@ class TaskRunner:
             for index, (supervisor, fn, args) in enumerate(checked):
                 task = supervisor.async_nolink(fn, *args)
                 runner._tasks[task.ref] = (index, task)
-        except BaseException:
+        except BaseException:  # raised again
             runner.stop(kill=True)
             raise
         if not runner._tasks:

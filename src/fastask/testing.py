@@ -160,7 +160,7 @@ def run(
         words = f"choices={_shown(list(choices))}"
     try:
         return options.run(schedule, main, args)
-    except BaseException as error:
+    except BaseException as error:  # raised again
         words = f"fastask.testing.run failed with {words}"
         print(words, file=sys.stderr)
         error.add_note(f"{words}; the last steps:\n{schedule.last_steps()}")
@@ -321,7 +321,7 @@ class _Trial:
             self.options.run(schedule, self.main, self.args)
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:
+        except BaseException as error:  # told to who searches
             return error, schedule
         return None, schedule
 
