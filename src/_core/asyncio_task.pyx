@@ -579,4 +579,4 @@ def eager_task_factory(loop, coro, *, name=None, context=None, eager_start=True)
     )
 
 
-keep_memory(<PyTypeObject *>AsyncioTask, 128)
+keep_memory(<PyTypeObject *>AsyncioTask, 1024)

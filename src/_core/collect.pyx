@@ -12,7 +12,7 @@ from fastask._core.message cimport (
 from fastask._core.ref cimport Ref
 from fastask._core.scheduler cimport current_process
 from fastask._core.task cimport (
-    FAILURE, NOTHING, VALUE, Taken, Task, ignore_task, kill_task, new_await,
+    FAILURE, NOTHING, VALUE, Task, ignore_task, kill_task, new_await,
     new_shutdown,
 )
 from fastask._core.wait cimport Wait
@@ -32,7 +32,7 @@ cdef class AwaitMany(Wait):
 
     cdef bint poll(self) except -1:
         cdef Task task
-        cdef Taken taken
+        cdef int taken
         cdef object value
         if self.pending is None:
             self._begin()
@@ -143,7 +143,7 @@ cdef class AwaitMany(Wait):
                     task.waiter = None
         return Wait.leave(self)
 
-    cdef bint wants(self, Letter letter):
+    cdef bint wants(self, Letter letter) except -1:
         cdef object task = _task_of(letter)
         if task is None or (<Task>task).waiter is not self:
             return False

@@ -7,7 +7,7 @@ from cpython.object cimport PyTypeObject
 cdef extern from *:
     """
     #define FASTASK_MOST_POOLS 2
-    #define FASTASK_MOST_KEPT 256
+    #define FASTASK_MOST_KEPT 1024
 
     typedef struct {
         PyTypeObject *type;

@@ -525,4 +525,4 @@ cdef list line_members(Lineage line, bint callers):
     return members
 
 
-keep_memory(<PyTypeObject *>Process, 256)
+keep_memory(<PyTypeObject *>Process, 1024)

@@ -49,7 +49,7 @@ cpdef object normalise(object reason):
     return reason
 
 
-cpdef bint is_expected(object reason):
+cpdef bint is_expected(object reason) except -1:
     """Tell whether `reason` is of the expected class: no report, no restart."""
     if reason is _NORMAL or reason is _SHUTDOWN:
         return True

@@ -70,7 +70,7 @@ cdef class Receive(Wait):
     cdef int expire(self) except -1:
         raise TimeoutError(f"no matching message within {self.limit / 1e9:g} s")
 
-    cdef bint wants(self, Letter letter):
+    cdef bint wants(self, Letter letter) except -1:
         # Types and predicates may run code of the user: they are tried in the
         # receiver's own turn, never in the sender's.
         return self.ref is None or letter.tag is self.ref

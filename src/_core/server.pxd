@@ -46,7 +46,7 @@ cdef class Server(Wait):
     cdef int _go(self, PyObject **out) except -1
     cdef int _drive(self, PyObject **out) except -1
     cdef int _init(self) except -1
-    cdef bint _is_turn_over(self, int handled)
+    cdef bint _is_turn_over(self, int handled) except -1
     cdef Letter _next_letter(self)
     cdef int _take(self, Letter letter) except -1
     cdef int _call(self, GenCall call) except -1
@@ -59,7 +59,7 @@ cdef class Server(Wait):
     cdef int _called(self, object result) except -1
     cdef int _returned(self, object result) except -1
     cdef Starting _starting(self)
-    cdef bint _is_order(self, Exited message)
+    cdef bint _is_order(self, Exited message) except -1
     cdef int _begun(self, object result) except -1
     cdef int _reply(self, object value) except -1
     cdef int _then(self, object then, object result) except -1

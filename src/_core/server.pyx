@@ -130,7 +130,7 @@ cdef class Server(Wait):
     def cr_running(self):
         return False
 
-    cdef bint wants(self, Letter letter):
+    cdef bint wants(self, Letter letter) except -1:
         return True
 
     cdef int _listen(self, PyObject **out) except -1:
@@ -219,7 +219,7 @@ cdef class Server(Wait):
                 return self._listen(out)
             self._take(letter)
 
-    cdef bint _is_turn_over(self, int handled):
+    cdef bint _is_turn_over(self, int handled) except -1:
         """Tell whether others are to run before the next callback does.
 
         Slow callbacks are looked at one by one, quick ones many at a time.
@@ -253,7 +253,7 @@ cdef class Server(Wait):
             cursor = letter.newer
         return None
 
-    cdef bint _is_order(self, Exited message):
+    cdef bint _is_order(self, Exited message) except -1:
         """Tell whether a trapped signal is the parent's, or of the end of the loop."""
         return message.process is None or message.process is self.parent
 

@@ -389,7 +389,7 @@ cdef class StreamWait(Wait):
             self.run.wait = None
         return Wait.leave(self)
 
-    cdef bint wants(self, Letter letter):
+    cdef bint wants(self, Letter letter) except -1:
         cdef Wait inner = self.run.inner
         if inner is None or not inner.wants(letter):
             return False

@@ -23,7 +23,7 @@ cdef class Task(Bond):
     cdef bint down_included     # the packed letter stands for the Down too
     cdef public bint _asyncio_future_blocking
 
-    cdef Taken take(self) except *
+    cdef int take(self) except -1
     cdef int forget(self) except -1
     cdef int check_owner(self, str verb) except -1
 

@@ -201,7 +201,7 @@ cdef class Task(Bond):
             )
         return 0
 
-    cdef Taken take(self) except *:
+    cdef int take(self) except -1:
         """Take the outcome out of the mailbox, if it is there, into `taken`.
 
         The oldest message that is one counts: the reply of the process, a `Reply` that
@@ -290,7 +290,7 @@ cdef class Await(Wait):
 
     cdef bint poll(self) except -1:
         cdef Task task = self.task
-        cdef Taken taken = task.take()
+        cdef int taken = task.take()
         cdef object value
         if taken == NOTHING:
             if not self.limited and not task.flags & (MONITOR | REPLY):
@@ -322,7 +322,7 @@ cdef class Await(Wait):
             timeout=self.limit / 1e9,
         )
 
-    cdef bint wants(self, Letter letter):
+    cdef bint wants(self, Letter letter) except -1:
         return letter.message is self.task or (
             letter.tag is not None and letter.tag is Bond_ref(self.task)
         )
@@ -382,7 +382,7 @@ cdef class Shutdown(Wait):
     cdef bint _take(self) except -1:
         """Take the outcome once the process has ended: a reply by hand ends nothing."""
         cdef Task task = self.task
-        cdef Taken taken
+        cdef int taken
         cdef object reason
         if task.target.life != DEAD:
             return False
@@ -408,7 +408,7 @@ cdef class Shutdown(Wait):
             raise SystemError("a killed process is dead")
         return 0
 
-    cdef bint wants(self, Letter letter):
+    cdef bint wants(self, Letter letter) except -1:
         return letter.message is self.task or (
             letter.tag is not None and letter.tag is Bond_ref(self.task)
         )
@@ -437,7 +437,7 @@ cdef object kill_task(Task task):
 
 cdef object ignore_task(Task task):
     """Return the outcome if it is there; let go of the task in any case."""
-    cdef Taken taken
+    cdef int taken
     cdef object outcome
     taken = task.take()
     if not task.completed:
@@ -577,5 +577,5 @@ def completed(value):
     return task
 
 
-keep_memory(<PyTypeObject *>Task, 256)
+keep_memory(<PyTypeObject *>Task, 1024)
 keep_memory(<PyTypeObject *>Await, 64)

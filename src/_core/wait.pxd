@@ -27,7 +27,7 @@ cdef class Wait(Node):
 
     cdef bint poll(self) except -1
     cdef int expire(self) except -1
-    cdef bint wants(self, Letter letter)
+    cdef bint wants(self, Letter letter) except -1
     cdef int rouse(self) except -1
     cdef int leave(self) except -1
 

@@ -69,7 +69,7 @@ cdef class Wait(Node):
         """Time ran out: set `value`, or raise."""
         return 0
 
-    cdef bint wants(self, Letter letter):
+    cdef bint wants(self, Letter letter) except -1:
         """Tell whether a letter that arrived may end the wait. Runs no user code."""
         return False
 
