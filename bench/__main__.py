@@ -1,145 +1,161 @@
-"""`python -m bench`: both sides of each pair in turn, and a Markdown table of them."""
+"""`python -m bench`: fastask and its rivals in turn, and a Markdown table of them."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
-from statistics import median
 
-from bench.pair import Pair
-from bench.workloads import MODULES
+from bench import floor
+from bench.measure import measure, measure_idle
+from bench.report import Report, describe
+from bench.row import Row
+from bench.side import FASTASK, SIDES
+from bench.workloads import MODULES, ROWS
 
-
-@dataclass(frozen=True)
-class Row:
-    """The rounds of one pair, in nanoseconds for an operation."""
-
-    name: str
-    title: str
-    asyncio: list[float]
-    fastask: list[float]
-
-    @property
-    def ratio(self) -> float:
-        """How many times faster fastask is: the median over the rounds."""
-        rounds = zip(self.asyncio, self.fastask, strict=True)
-        return median(rival / own for rival, own in rounds)
+ROUNDS = 7
+QUICK_ROUNDS = 3
+RIVALS = [name for name in SIDES if name != FASTASK.name]
 
 
-def choose(names: Sequence[str]) -> list[Pair]:
-    """Return the pairs called `names`, or of modules called so; all for no name.
+def choose(names: Sequence[str]) -> list[Row]:
+    """Return the rows called `names`, or of modules called so; all for no name.
 
     Args:
-        names: Names of pairs or of their modules.
+        names: Names of rows or of their modules.
 
     Returns:
-        The pairs in their usual order.
+        The rows in their usual order.
 
     Raises:
         ValueError: If a name is neither.
     """
-    known = {}
-    for module in MODULES:
-        noun = module.__name__.rpartition(".")[2]
-        known.update({pair: {pair.name, noun} for pair in module.PAIRS})
     for name in names:
-        if not any(name in called for called in known.values()):
-            raise ValueError(f"NAME must be a pair or a module of pairs, got {name!r}")
+        if name not in ROWS and name not in MODULES:
+            raise ValueError(f"NAME must be a row or a module of rows, got {name!r}")
     wanted = set(names)
-    return [pair for pair, called in known.items() if not names or wanted & called]
+    return [
+        row
+        for noun, module in MODULES.items()
+        for row in module.ROWS
+        if not wanted or wanted & {noun, row.name}
+    ]
 
 
-def measure(pair: Pair, rounds: int) -> Row:
-    """Measure a pair: asyncio, fastask, asyncio, fastask and so on.
-
-    A first round of each goes uncounted: it fills the caches and freelists.
-
-    Args:
-        pair: What to measure.
-        rounds: How often.
-
-    Returns:
-        The figures of each round.
-    """
-    row = Row(pair.name, pair.title, [], [])
-    for index in range(rounds + 1):
-        rival, own = pair.measure("asyncio"), pair.measure("fastask")
-        if index:
-            row.asyncio.append(rival)
-            row.fastask.append(own)
-    return row
+def with_floors(rows: Sequence[Row]) -> list[Row]:
+    """Return those of the rows that have a floor, or that one compares itself with."""
+    named = {name for each in floor.load() for name in (each.row, each.of)}
+    return [row for row in rows if row.name in named]
 
 
-def describe() -> dict[str, str]:
-    """Name the versions and the machine that the figures hold for."""
-    return {
-        "Python": platform.python_version(),
-        "uvloop": version("uvloop"),
-        "CPU": cpu(),
-        "system": platform.platform(terse=True),
-    }
-
-
-def cpu() -> str:
-    """Name the CPU, as well as the system knows it."""
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def print_table(rows: Sequence[Row], machine: dict[str, str]) -> None:
-    """Print the medians and what they hold for."""
-    print("| workload | asyncio on uvloop, ns | fastask, ns | ratio |")
-    print("|---|---:|---:|---:|")
-    for row in rows:
-        figures = f"{median(row.asyncio):,.0f} | {median(row.fastask):,.0f}"
-        print(f"| {row.title} | {figures} | {row.ratio:.2f} |")
-    print()
-    print(", ".join(f"{name} {value}" for name, value in machine.items()))
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    made = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    add = made.add_argument
+    add("names", nargs="*", metavar="NAME", help="rows or modules (default: all)")
+    add("--rounds", type=int, metavar="N", help=f"rounds (default: {ROUNDS})")
+    add("--quick", action="store_true", help="fewer rounds, a tenth of the operations")
+    add("--rivals", metavar="A,B", help=f"of {', '.join(RIVALS)} (default: all)")
+    add("--idle", type=int, default=0, metavar="N", help="beside N idle processes, too")
+    add(
+        "--floors",
+        action="store_true",
+        help="only rows with a floor; status 1 if one is missed",
+    )
+    add("--load", type=Path, metavar="FILE", help="measure nothing, read that JSON")
+    add("--json", type=Path, metavar="FILE", help="write every round there")
+    add("--markdown", type=Path, metavar="FILE", help="write the table there, too")
+    add("--plots", type=Path, metavar="DIR", help="draw SVG there (extra `bench`)")
+    add("--list", action="store_true", help="list rows and sides, measure nothing")
+    return made
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse the command line; a name that is no pair's is an error of its own."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="pairs or modules")
-    parser.add_argument(
-        "--rounds", type=int, default=7, metavar="N", help="rounds (default: 7)"
-    )
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write every round there"
-    )
-    arguments = parser.parse_args(argv)
+    """Parse the command line; a name that nobody has is an error of its own."""
+    command = parser()
+    arguments = command.parse_args(argv)
+    if arguments.rounds is None:
+        arguments.rounds = QUICK_ROUNDS if arguments.quick else ROUNDS
     if arguments.rounds < 1:
-        parser.error(f"--rounds must be an integer >= 1, got {arguments.rounds}")
+        command.error(f"--rounds must be an integer >= 1, got {arguments.rounds}")
+    if arguments.idle < 0:
+        command.error(f"--idle must be an integer >= 0, got {arguments.idle}")
+    arguments.rivals = (
+        RIVALS if arguments.rivals is None else arguments.rivals.split(",")
+    )
+    for name in filter(None, arguments.rivals):
+        if name not in RIVALS:
+            known = ", ".join(RIVALS)
+            command.error(f"--rivals must be some of {known}, got {name!r}")
     try:
-        arguments.pairs = choose(arguments.names)
+        arguments.rows = choose(arguments.names)
     except ValueError as error:
-        parser.error(str(error))
+        command.error(str(error))
+    if arguments.floors:
+        arguments.rows = with_floors(arguments.rows)
     return arguments
 
 
+def take(arguments: argparse.Namespace) -> Report:
+    """Measure what was asked for."""
+    rivals: list[str] = arguments.rivals
+    for name in rivals:
+        reason = SIDES[name].missing()
+        if reason:
+            print(f"{name} is skipped: {reason}", file=sys.stderr)
+    report = Report(describe([FASTASK.name, *rivals]), [], arguments.idle)
+    for row in arguments.rows:
+        if row.linux and sys.platform != "linux":
+            print(f"{row.name} is skipped: only Linux can tell", file=sys.stderr)
+            continue
+        if arguments.idle and (row.plain or row.fresh):
+            continue  # starts its own loops, or counts what waits itself
+        print(f"{row.name} ...", file=sys.stderr)
+        if arguments.idle:
+            found = measure_idle(
+                row, arguments.idle, rivals, arguments.rounds, is_quick=arguments.quick
+            )
+        else:
+            found = measure(row, rivals, arguments.rounds, is_quick=arguments.quick)
+        report.rows.append(found)
+    return report
+
+
+def show_names() -> None:
+    """Print the rows by their modules, and the sides."""
+    for noun, module in MODULES.items():
+        print(f"{noun}: {', '.join(row.name for row in module.ROWS)}")
+    print()
+    for side in SIDES.values():
+        print(f"{side.name}: {side.missing() or 'installed'}")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure what was asked for and print the table."""
+    """Measure what was asked for, and write it down.
+
+    Returns:
+        1 if `--floors` was given and one is missed, else 0.
+    """
     arguments = parse(argv)
-    rows = []
-    for pair in arguments.pairs:
-        print(f"{pair.name} ...", file=sys.stderr)
-        rows.append(measure(pair, arguments.rounds))
-    machine = describe()
-    print_table(rows, machine)
+    if arguments.list:
+        show_names()
+        return 0
+    report = Report.load(arguments.load) if arguments.load else take(arguments)
+    table = report.markdown()
+    print(table, end="")
+    if arguments.markdown:
+        arguments.markdown.write_text(table, encoding="utf-8")
     if arguments.json:
-        figures = {"machine": machine, "rows": [asdict(row) for row in rows]}
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
-    return 0
+        report.save(arguments.json)
+    if arguments.plots:
+        from bench import plot
+
+        plot.draw(report, arguments.plots)
+    missed = floor.missed(floor.load(), report.by_name) if arguments.floors else []
+    for line in missed:
+        print(f"missed: {line}", file=sys.stderr)
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":

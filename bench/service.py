@@ -30,7 +30,7 @@ import psutil
 import uvloop
 
 import fastask
-from bench.__main__ import describe
+from bench.report import describe
 from examples.service import Options, tree
 from examples.service.cluster import Cluster, cluster
 from examples.service.database import Database
@@ -231,7 +231,7 @@ def print_table(rounds: Sequence[dict[Side, Figures]]) -> None:
     ]
     print(f"| supervised / bare | {' | '.join(f'{x:.3f}' for x in ratios)} |")
     print()
-    print(", ".join(f"{name} {value}" for name, value in describe().items()))
+    print(", ".join(f"{name} {value}" for name, value in describe(["asyncio"]).items()))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -20,11 +20,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from statistics import median
-from time import perf_counter_ns
 
 import fastask
-from bench.memory import _resident
-from bench.pair import given, run_asyncio, run_fastask
+from bench.clock import now
+from bench.row import given
+from bench.side import run_asyncio, run_fastask
+from bench.workloads.memory import resident
 from bench.workloads.spawn import spawn_await, work
 from bench.workloads.supervised import supervised
 
@@ -53,7 +54,7 @@ async def children(is_supervised: bool, n: int) -> int:
     """Start `n` tasks, let all wait, end all."""
     async with fastask.TaskSupervisor() as supervisor:
         start_task = supervisor.async_nolink if is_supervised else fastask.async_nolink
-        start = perf_counter_ns()
+        start = now()
         tasks = [start_task(_wait) for _ in range(n)]
         await fastask.async_(work, 0)
         assert supervisor.count_children().active == n * is_supervised
@@ -61,7 +62,7 @@ async def children(is_supervised: bool, n: int) -> int:
             assert task.process is not None
             fastask.send(task.process, "end")
         await fastask.await_many(tasks, timeout=None)
-        return perf_counter_ns() - start
+        return now() - start
 
 
 async def children_asyncio(n: int) -> int:
@@ -72,7 +73,7 @@ async def children_asyncio(n: int) -> int:
     async def wait(future: asyncio.Future[None]) -> None:
         await future
 
-    start = perf_counter_ns()
+    start = now()
     futures = [loop.create_future() for _ in range(n)]
     for future in futures:
         task = asyncio.create_task(wait(future))
@@ -82,7 +83,7 @@ async def children_asyncio(n: int) -> int:
     for future in futures:
         future.set_result(None)
     await asyncio.wait(alive)
-    return perf_counter_ns() - start
+    return now() - start
 
 
 def a_child(run: Callable[[int], int], collects: bool, n: int) -> float:
@@ -132,11 +133,11 @@ async def restarts(n: int) -> int:
     options = {"max_restarts": n + 1, "max_seconds": 1e9}
     async with fastask.Supervisor([child], **options):  # type: ignore[arg-type]  # two kinds of number
         process = await fastask.receive()
-        start = perf_counter_ns()
+        start = now()
         for _ in range(n):
             Crashing.crash(process)
             process = await fastask.receive()
-        return perf_counter_ns() - start
+        return now() - start
 
 
 class Idle(fastask.GenServer):
@@ -146,9 +147,9 @@ class Idle(fastask.GenServer):
 async def servers(n: int) -> int:
     """Weigh `n` idle servers; bytes of all."""
     gc.collect()
-    before = _resident()
+    before = resident()
     processes = [await Idle.start_link() for _ in range(n)]
-    grown = _resident() - before
+    grown = resident() - before
     for process in processes:
         assert process is not None
         fastask.exit(process, fastask.SHUTDOWN)

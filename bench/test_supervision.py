@@ -7,7 +7,8 @@ import logging
 import pytest
 
 from bench import supervision
-from bench.pair import given, run_fastask
+from bench.row import given
+from bench.side import run_fastask
 
 
 @pytest.mark.parametrize("is_supervised", [True, False])

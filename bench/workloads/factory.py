@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
-from time import perf_counter_ns
 
 import fastask
-from bench.pair import Pair, TaskFactory, Workload
+from bench.clock import now
+from bench.row import Row, TaskFactory, Workload
 from bench.workloads.spawn import work
 
 BATCH = 100
@@ -19,36 +19,36 @@ BATCH = 100
 
 async def create_await(n: int) -> int:
     """Start one, await it, start the next."""
-    start = perf_counter_ns()
+    start = now()
     for i in range(n):
         await asyncio.create_task(work(i))
-    return perf_counter_ns() - start
+    return now() - start
 
 
 async def group(n: int) -> int:
     """Start a hundred in a `TaskGroup`, then the next hundred."""
-    start = perf_counter_ns()
+    start = now()
     for _ in range(n // BATCH):
         async with asyncio.TaskGroup() as tasks:
             for i in range(BATCH):
                 tasks.create_task(work(i))
-    return perf_counter_ns() - start
+    return now() - start
 
 
 async def gather(n: int) -> int:
     """Gather a hundred, then the next hundred."""
-    start = perf_counter_ns()
+    start = now()
     for _ in range(n // BATCH):
         await asyncio.gather(*[work(i) for i in range(BATCH)])
-    return perf_counter_ns() - start
+    return now() - start
 
 
 async def sleep_zero(n: int) -> int:
     """Give the loop a turn, again and again."""
-    start = perf_counter_ns()
+    start = now()
     for _ in range(n):
         await asyncio.sleep(0)
-    return perf_counter_ns() - start
+    return now() - start
 
 
 async def sleep_zero_together(n: int) -> int:
@@ -58,9 +58,9 @@ async def sleep_zero_together(n: int) -> int:
         for _ in range(n // BATCH):
             await asyncio.sleep(0)
 
-    start = perf_counter_ns()
+    start = now()
     await asyncio.gather(*[turns() for _ in range(BATCH)])
-    return perf_counter_ns() - start
+    return now() - start
 
 
 def same(
@@ -69,10 +69,12 @@ def same(
     workload: Workload,
     operations: int = 20_000,
     rival: TaskFactory | None = None,
-) -> Pair:
-    """Return the pair of one function, with tasks of asyncio and with ours."""
+    small: int = 0,
+) -> Row:
+    """Return the row of one function, with tasks of asyncio and with ours."""
     own = fastask.task_factory if rival is None else fastask.eager_task_factory
-    return Pair(name, title, workload, workload, operations, (rival, own))
+    sides = {"asyncio": workload, "fastask": workload}
+    return Row(name, title, operations, sides, small=small, factories=(rival, own))
 
 
 def eager_factory() -> TaskFactory | None:
@@ -89,21 +91,23 @@ def eager_factory() -> TaskFactory | None:
     return factory if takes_it or sys.version_info < (3, 13) else None
 
 
-def eager_pairs(*pairs: tuple[str, str, Workload, int]) -> tuple[Pair, ...]:
-    """Return pairs with both eager factories; none where asyncio's does not work."""
+def eager_rows(
+    *rows: tuple[str, str, Workload, int], small: int = 0
+) -> tuple[Row, ...]:
+    """Return rows with both eager factories; none where asyncio's does not work."""
     rival = eager_factory()
     if rival is None:
         return ()
-    return tuple(same(*pair, rival) for pair in pairs)
+    return tuple(same(*row, rival, small) for row in rows)
 
 
-PAIRS = (
+ROWS = (
     same("factory_create", "task factory: `create_task` and await", create_await),
     same("factory_group", "task factory: `TaskGroup` of 100", group),
     same("factory_gather", "task factory: `gather` of 100", gather),
     same("factory_sleep", "task factory: `sleep(0)`, alone", sleep_zero),
     same("factory_sleeps", "task factory: `sleep(0)`, 100 tasks", sleep_zero_together),
-    *eager_pairs(
+    *eager_rows(
         ("eager_create", "both eager: `create_task` and await", create_await, 20_000),
         ("eager_group", "both eager: `TaskGroup` of 100", group, 20_000),
         ("eager_gather", "both eager: `gather` of 100", gather, 20_000),

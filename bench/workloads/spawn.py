@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from time import perf_counter_ns
 
 import fastask
-from bench.pair import Pair
+from bench.clock import now
+from bench.kit import Kit, structured
+from bench.row import Row
 
 BATCH = 1000
 
@@ -18,76 +19,107 @@ async def work(x: int) -> int:
 
 async def spawn_await_asyncio(n: int) -> int:
     """Start one, await it, start the next."""
-    start = perf_counter_ns()
+    start = now()
     for i in range(n):
         await asyncio.create_task(work(i))
-    return perf_counter_ns() - start
+    return now() - start
 
 
 async def spawn_await(n: int) -> int:
     """Start one, await it, start the next."""
-    start = perf_counter_ns()
+    start = now()
     for i in range(n):
         await fastask.async_(work, i)
-    return perf_counter_ns() - start
+    return now() - start
 
 
 async def spawn_then_await_asyncio(n: int) -> int:
     """Start a thousand, then await each."""
-    start = perf_counter_ns()
+    start = now()
     for _ in range(n // BATCH):
         tasks = [asyncio.create_task(work(i)) for i in range(BATCH)]
         for task in tasks:
             await task
-    return perf_counter_ns() - start
+    return now() - start
 
 
 async def spawn_then_await(n: int) -> int:
     """Start a thousand, then await each."""
-    start = perf_counter_ns()
+    start = now()
     for _ in range(n // BATCH):
         tasks = [fastask.async_(work, i) for i in range(BATCH)]
         for task in tasks:
             await task
-    return perf_counter_ns() - start
+    return now() - start
 
 
 async def await_many_asyncio(n: int) -> int:
     """Start a thousand and wait for all in one go: `gather`."""
-    start = perf_counter_ns()
+    start = now()
     for _ in range(n // BATCH):
         await asyncio.gather(*[work(i) for i in range(BATCH)])
-    return perf_counter_ns() - start
+    return now() - start
 
 
 async def await_many(n: int) -> int:
     """Start a thousand and wait for all in one go: `await_many`."""
-    start = perf_counter_ns()
+    start = now()
     for _ in range(n // BATCH):
         await fastask.await_many([fastask.async_(work, i) for i in range(BATCH)])
-    return perf_counter_ns() - start
+    return now() - start
 
 
-PAIRS = (
-    Pair(
+async def spawn_await_structured(kit: Kit, n: int) -> int:
+    """Start one in a group of its own, which waits for it; then the next."""
+    open_group = kit.group
+    start = now()
+    for i in range(n):
+        async with open_group() as group:
+            group.start_soon(work, i)
+    return now() - start
+
+
+async def spawn_then_await_structured(kit: Kit, n: int) -> int:
+    """Start a thousand in a group, which waits for them."""
+    open_group = kit.group
+    start = now()
+    for _ in range(n // BATCH):
+        async with open_group() as group:
+            for i in range(BATCH):
+                group.start_soon(work, i)
+    return now() - start
+
+
+ROWS = (
+    Row(
         "spawn_await",
         "spawn and await, one by one",
-        spawn_await_asyncio,
-        spawn_await,
         20_000,
+        {
+            "fastask": spawn_await,
+            "asyncio": spawn_await_asyncio,
+            **structured(spawn_await_structured),
+        },
+        beam=("spawn", "spawn_await"),
     ),
-    Pair(
+    Row(
         "spawn_then_await",
         "1000 spawned, then awaited",
-        spawn_then_await_asyncio,
-        spawn_then_await,
         20_000,
+        {
+            "fastask": spawn_then_await,
+            "asyncio": spawn_then_await_asyncio,
+            **structured(spawn_then_await_structured),
+        },
+        beam=("spawn", "spawn_then_await"),
+        small=BATCH,
     ),
-    Pair(
+    Row(
         "await_many",
         "`await_many` of 1000; `gather`",
-        await_many_asyncio,
-        await_many,
         20_000,
+        {"fastask": await_many, "asyncio": await_many_asyncio},
+        beam=("spawn", "await_many"),
+        small=BATCH,
     ),
 )

@@ -9,12 +9,14 @@ items that yield once make the hundred take turns.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from time import perf_counter_ns
+import functools
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import fastask
-from bench.pair import Pair, given
+from bench.clock import now
+from bench.kit import Kit, structured, with_kit
+from bench.row import Row, Workload, given
 from bench.workloads.spawn import work
 
 Function = Callable[[int], Coroutine[Any, Any, int]]
@@ -37,9 +39,9 @@ async def semaphore(function: Function, n: int) -> int:
         async with limit:
             return await function(x)
 
-    start = perf_counter_ns()
+    start = now()
     results = await asyncio.gather(*[limited(x) for x in range(n)])
-    spent = perf_counter_ns() - start
+    spent = now() - start
     assert len(results) == n
     return spent
 
@@ -53,24 +55,24 @@ async def workers(function: Function, n: int) -> int:
         for x in items:
             results[x] = await function(x)
 
-    start = perf_counter_ns()
+    start = now()
     async with asyncio.TaskGroup() as group:
         for _ in range(CONCURRENCY):
             group.create_task(worker())
-    spent = perf_counter_ns() - start
+    spent = now() - start
     assert results[-1] == n - 1
     return spent
 
 
 async def _stream(function: Function, n: int, *, ordered: bool) -> int:
     results = []
-    start = perf_counter_ns()
+    start = now()
     stream = fastask.async_stream(
         range(n), function, max_concurrency=CONCURRENCY, ordered=ordered, timeout=None
     )
     async for result in stream:
         results.append(result.unwrap())
-    spent = perf_counter_ns() - start
+    spent = now() - start
     assert len(results) == n
     return spent
 
@@ -85,47 +87,129 @@ async def unordered(function: Function, n: int) -> int:
     return await _stream(function, n, ordered=False)
 
 
-PAIRS = (
-    Pair(
+async def limiter(kit: Kit, function: Function, n: int) -> int:
+    """`CapacityLimiter(100)` and a group: a task for each item."""
+    assert kit.limiter is not None
+    limit = kit.limiter(CONCURRENCY)
+    results = []
+
+    async def limited(x: int) -> None:
+        async with limit:
+            results.append(await function(x))
+
+    start = now()
+    async with kit.group() as group:
+        for x in range(n):
+            group.start_soon(limited, x)
+    spent = now() - start
+    assert len(results) == n
+    return spent
+
+
+async def aiostream(function: Function, is_ordered: bool, n: int) -> int:
+    """`aiostream.stream.map` with 100 tasks."""
+    import aiostream
+
+    async def mapped(x: int, *_: int) -> int:
+        return await function(x)
+
+    operators: Any = aiostream.stream
+    start = now()
+    items = operators.iterate(range(n))
+    made = operators.map(items, mapped, ordered=is_ordered, task_limit=CONCURRENCY)
+    results = await operators.list(made)
+    spent = now() - start
+    assert len(results) == n
+    return spent
+
+
+async def aiometer_unordered(function: Function, n: int) -> int:
+    """`aiometer.amap`: results as they come."""
+    import aiometer
+
+    results = []
+    start = now()
+    async with aiometer.amap(function, range(n), max_at_once=CONCURRENCY) as made:
+        async for result in made:
+            results.append(result)
+    spent = now() - start
+    assert len(results) == n
+    return spent
+
+
+async def aiometer_ordered(function: Function, n: int) -> int:
+    """`aiometer.run_all`: results in the order of the input."""
+    import aiometer
+
+    start = now()
+    jobs = [functools.partial(function, x) for x in range(n)]
+    results = await aiometer.run_all(jobs, max_at_once=CONCURRENCY)
+    spent = now() - start
+    assert len(results) == n
+    return spent
+
+
+def _row(
+    name: str,
+    title: str,
+    own: Workload,
+    rivals: Mapping[str, Workload],
+    beam: tuple[str, ...] = (),
+) -> Row:
+    return Row(name, title, ITEMS, {"fastask": own, **rivals}, beam=beam)
+
+
+ROWS = (
+    _row(
         "stream_unordered",
         "unordered stream, per item; semaphore and `gather`",
-        given(semaphore, work),
         given(unordered, work),
-        ITEMS,
+        {
+            "asyncio": given(semaphore, work),
+            "aiostream": given(aiostream, work, False),
+            "aiometer": given(aiometer_unordered, work),
+            **structured(limiter, work),
+        },
+        ("stream", "unordered"),
     ),
-    Pair(
+    _row(
         "stream_ordered",
         "ordered stream, per item; semaphore and `gather`",
-        given(semaphore, work),
         given(ordered, work),
-        ITEMS,
+        {
+            "asyncio": given(semaphore, work),
+            "aiostream": given(aiostream, work, True),
+            "aiometer": given(aiometer_ordered, work),
+        },
+        ("stream", "ordered"),
     ),
-    Pair(
+    _row(
         "stream_unordered_workers",
         "unordered stream, per item; 100 workers",
-        given(workers, work),
         given(unordered, work),
-        ITEMS,
+        {"asyncio": given(workers, work)},
     ),
-    Pair(
+    _row(
         "stream_ordered_workers",
         "ordered stream, per item; 100 workers",
-        given(workers, work),
         given(ordered, work),
-        ITEMS,
+        {"asyncio": given(workers, work)},
     ),
-    Pair(
+    _row(
         "stream_yield",
         "unordered stream, items that yield once; semaphore and `gather`",
-        given(semaphore, yield_once),
         given(unordered, yield_once),
-        ITEMS,
+        {
+            "asyncio": given(semaphore, yield_once),
+            "aiostream": given(aiostream, yield_once, False),
+            "aiometer": given(aiometer_unordered, yield_once),
+            "anyio": with_kit("anyio", limiter, yield_once),
+        },
     ),
-    Pair(
+    _row(
         "stream_yield_workers",
         "unordered stream, items that yield once; 100 workers",
-        given(workers, yield_once),
         given(unordered, yield_once),
-        ITEMS,
+        {"asyncio": given(workers, yield_once)},
     ),
 )

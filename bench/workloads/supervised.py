@@ -3,40 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from time import perf_counter_ns
 
 import fastask
-from bench.pair import Pair
+from bench.clock import now
+from bench.row import Row
 from bench.workloads.spawn import work
 
 
 async def supervised_asyncio(n: int) -> int:
     """Keep each task in a set until it is done, as one does by hand."""
     tasks = set[asyncio.Task[int]]()
-    start = perf_counter_ns()
+    start = now()
     for i in range(n):
         task = asyncio.create_task(work(i))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
         await task
-    return perf_counter_ns() - start
+    return now() - start
 
 
 async def supervised(n: int) -> int:
     """Start a task under a supervisor, await it, start the next."""
     async with fastask.TaskSupervisor() as supervisor:
-        start = perf_counter_ns()
+        start = now()
         for i in range(n):
             await supervisor.async_(work, i)
-        return perf_counter_ns() - start
+        return now() - start
 
 
-PAIRS = (
-    Pair(
+ROWS = (
+    Row(
         "supervised",
         "spawn under a supervisor and await; a set of tasks",
-        supervised_asyncio,
-        supervised,
         20_000,
+        {"fastask": supervised, "asyncio": supervised_asyncio},
+        beam=("spawn", "supervised"),
     ),
 )

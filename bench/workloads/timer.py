@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from time import perf_counter_ns
 
 import fastask
-from bench.pair import Pair, given
+from bench.clock import ClockName, now
+from bench.kit import Kit, structured
+from bench.row import Row, given
 
+HUNDRED = 100
 MANY = 20_000
 MILLION = 1_000_000
 
@@ -32,10 +34,10 @@ async def set_cancel_asyncio(live: int, n: int) -> int:
     loop = asyncio.get_running_loop()
     others = [loop.call_later(delay, _fire) for delay in _far_delays(live)]
     delays = _far_delays(n)
-    start = perf_counter_ns()
+    start = now()
     for delay in delays:
         loop.call_later(delay, _fire).cancel()
-    spent = perf_counter_ns() - start
+    spent = now() - start
     for other in others:
         other.cancel()
     return spent
@@ -46,10 +48,10 @@ async def set_cancel(live: int, n: int) -> int:
     me = fastask.self_()
     others = [fastask.send_after(me, "late", delay) for delay in _far_delays(live)]
     delays = _far_delays(n)
-    start = perf_counter_ns()
+    start = now()
     for delay in delays:
         fastask.send_after(me, "late", delay).cancel()
-    spent = perf_counter_ns() - start
+    spent = now() - start
     for other in others:
         other.cancel()
     return spent
@@ -58,9 +60,9 @@ async def set_cancel(live: int, n: int) -> int:
 async def sleep_asyncio(n: int) -> int:
     """Sleep `n` times at once, 1 to 50 milliseconds each."""
     delays = _near_delays(n)
-    start = perf_counter_ns()
+    start = now()
     await asyncio.gather(*[asyncio.sleep(delay) for delay in delays])
-    return perf_counter_ns() - start
+    return now() - start
 
 
 async def _nap(seconds: float) -> None:
@@ -70,25 +72,54 @@ async def _nap(seconds: float) -> None:
 async def sleep(n: int) -> int:
     """Sleep `n` times at once, 1 to 50 milliseconds each."""
     delays = _near_delays(n)
-    start = perf_counter_ns()
+    start = now()
     await fastask.await_many([fastask.async_(_nap, delay) for delay in delays], None)
-    return perf_counter_ns() - start
+    return now() - start
 
 
-PAIRS = (
-    Pair(
-        "set_cancel",
-        "timer set and cancelled, 20 000 live",
-        given(set_cancel_asyncio, MANY),
-        given(set_cancel, MANY),
+async def sleep_structured(kit: Kit, n: int) -> int:
+    """Sleep `n` times at once in a group, 1 to 50 milliseconds each."""
+    delays = _near_delays(n)
+    start = now()
+    async with kit.group() as group:
+        for delay in delays:
+            group.start_soon(kit.sleep, delay)
+    return now() - start
+
+
+def _set_cancel(name: str, live: int, words: str) -> Row:
+    return Row(
+        name,
+        f"timer set and cancelled, {words} live",
         20_000,
-    ),
-    Pair(
-        "set_cancel_million",
-        "timer set and cancelled, 1 000 000 live",
-        given(set_cancel_asyncio, MILLION),
-        given(set_cancel, MILLION),
-        20_000,
-    ),
-    Pair("sleep", "20 000 sleeps of 1 to 50 ms, each", sleep_asyncio, sleep, MANY),
+        {
+            "fastask": given(set_cancel, live),
+            "asyncio": given(set_cancel_asyncio, live),
+        },
+        beam=("timer", "set_cancel", str(live)),
+    )
+
+
+def _sleep(name: str, title: str, clock: ClockName) -> Row:
+    return Row(
+        name,
+        title,
+        MANY,
+        {
+            "fastask": sleep,
+            "asyncio": sleep_asyncio,
+            **structured(sleep_structured),
+        },
+        beam=("timer", "sleep") if clock == "wall" else (),
+        small=MANY,
+        clock=clock,
+    )
+
+
+ROWS = (
+    _set_cancel("set_cancel_hundred", HUNDRED, "100"),
+    _set_cancel("set_cancel", MANY, "20 000"),
+    _set_cancel("set_cancel_million", MILLION, "1 000 000"),
+    _sleep("sleep", "20 000 sleeps of 1 to 50 ms, each", "wall"),
+    _sleep("sleep_cpu", "the same, time of the processor", "cpu"),
 )

@@ -12,10 +12,10 @@ import asyncio
 import math
 import random
 from collections.abc import Awaitable, Callable
-from time import perf_counter_ns
 
-from bench.pair import Pair, given
-from bench.workloads.factory import eager_pairs, same
+from bench.clock import now
+from bench.row import Row, given
+from bench.workloads.factory import eager_rows, same
 
 BRANCHES = 6
 LEVELS = 5
@@ -76,9 +76,9 @@ async def grouped(leaf: Leaf, chance: random.Random, levels: int) -> None:
 async def grow(node: Node, leaf: Leaf, tasks: int) -> int:
     """Time a whole tree; the same leaves do the same on both sides."""
     chance = random.Random(0)
-    start = perf_counter_ns()
+    start = now()
     await node(leaf, chance, LEVELS)
-    return perf_counter_ns() - start
+    return now() - start
 
 
 LEAVES: dict[str, Leaf] = {
@@ -89,14 +89,15 @@ LEAVES: dict[str, Leaf] = {
 }
 
 
-def pairs() -> tuple[Pair, ...]:
-    """Return a pair for each kind of leaf and either way to wait."""
+def rows() -> tuple[Row, ...]:
+    """Return a row for each kind of leaf and either way to wait."""
     made = [
         same(
             f"tree_{name}_{short}",
             f"task factory: a tree, {name}, `{call}`; per task",
             given(grow, node, leaf),
             TASKS,
+            small=TASKS,
         )
         for name, leaf in LEAVES.items()
         for short, call, node in (
@@ -104,15 +105,16 @@ def pairs() -> tuple[Pair, ...]:
             ("group", "TaskGroup", grouped),
         )
     ]
-    eager = eager_pairs(
+    eager = eager_rows(
         (
             "eager_tree",
             "both eager: a tree, none, `gather`; per task",
             given(grow, gathered, none),
             TASKS,
-        )
+        ),
+        small=TASKS,
     )
     return (*made, *eager)
 
 
-PAIRS = pairs()
+ROWS = rows()
