@@ -8,10 +8,13 @@ from typing import Any
 
 from bench.measure import Measured
 from bench.report import Report
-from bench.side import FASTASK, SIDES
+from bench.side import FASTASK, SIDES, Side
 
 INCHES_A_ROW = 0.3
-MARKERS = "osD^vP*Xd<"
+MARKERS = dict(zip(SIDES, "*osD^vP>Xd<", strict=True))
+COLOURS = {name: f"C{index % 10}" for index, name in enumerate(SIDES)} | {
+    FASTASK.name: "black"
+}
 LATENCY = "latency_"
 
 
@@ -52,14 +55,20 @@ def _save(figure: Any, file: Path) -> Path:
     return file
 
 
+def _look(side: Side) -> dict[str, str]:
+    """A side looks the same in all plots, whoever is beside it."""
+    return {"marker": MARKERS[side.name], "color": COLOURS[side.name]}
+
+
 def _ratios(rows: Sequence[Measured]) -> Any:
     """Draw a line for each row, and on it a dot for each rival."""
     from matplotlib import pyplot
 
     lines = [(row, figure) for row in rows for figure in row.figures]
     figure, axes = pyplot.subplots(figsize=(8, 1.5 + INCHES_A_ROW * len(lines)))
-    rivals = [side for side in SIDES.values() if side is not FASTASK]
-    for marker, side in zip(MARKERS, rivals, strict=True):
+    for side in SIDES.values():
+        if side is FASTASK:
+            continue
         found = [
             (ratio, place)
             for place, (row, name) in enumerate(lines)
@@ -67,7 +76,7 @@ def _ratios(rows: Sequence[Measured]) -> Any:
         ]
         if found:
             xs, ys = zip(*found, strict=True)
-            axes.scatter(xs, ys, marker=marker, s=22, label=side.title, zorder=3)
+            axes.scatter(xs, ys, s=22, label=side.title, zorder=3, **_look(side))
     axes.axvline(1.0, color="black", linewidth=1)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
@@ -85,18 +94,23 @@ def _latency(rows: Sequence[Measured]) -> Any:
     from matplotlib import pyplot
 
     figure, pictures = pyplot.subplots(
-        1, len(rows), figsize=(5 * len(rows), 3.5), squeeze=False
+        1,
+        len(rows),
+        figsize=(5 * len(rows), 4),
+        squeeze=False,
+        layout="constrained",
     )
     for axes, row in zip(pictures[0], rows, strict=True):
-        for marker, side in zip("*" + MARKERS, SIDES.values(), strict=True):
+        for side in SIDES.values():
             values = [row.median(side.name, name) for name in row.figures]
             known = [value / 1000 for value in values if value is not None]
             if known:
                 names = row.figures[: len(known)]
-                axes.plot(names, known, marker=marker, label=side.title)
+                axes.plot(names, known, label=side.title, **_look(side))
         axes.set_yscale("log")
         axes.set_ylabel("microseconds")
         axes.set_title(row.title, fontsize=9)
         axes.grid(alpha=0.3)
-    pictures[0][-1].legend(fontsize=8)
+    handles, labels = pictures[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
     return figure

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
+import mmap
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ TRACKED = "tracked"
 def resident() -> int:
     """Return the resident size of this process in bytes; Linux only."""
     _, pages, *_ = Path("/proc/self/statm").read_text().split()
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    return int(pages) * mmap.PAGESIZE
 
 
 class Scale:

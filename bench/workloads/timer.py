@@ -111,7 +111,6 @@ def _sleep(name: str, title: str, clock: ClockName) -> Row:
             **structured(sleep_structured),
         },
         beam=("timer", "sleep") if clock == "wall" else (),
-        small=MANY,
         clock=clock,
     )
 
