@@ -52,6 +52,11 @@ class Measured:
         values = self.rounds.get(side, {}).get(figure)
         return median(values) if values else None
 
+    def fastest(self, side: str, figure: str) -> float | None:
+        """Return the least that any round took, or None where it was not measured."""
+        values = self.rounds.get(side, {}).get(figure)
+        return min(values) if values else None
+
     def ratio(self, side: str, figure: str, own: str = FASTASK.name) -> float | None:
         """Return how many times more a side takes: the median over the rounds."""
         rivals = self.rounds.get(side, {}).get(figure)
