@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from bench import floor
@@ -88,6 +89,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         if name not in RIVALS:
             known = ", ".join(RIVALS)
             command.error(f"--rivals must be some of {known}, got {name!r}")
+    if arguments.plots and find_spec("matplotlib") is None:
+        command.error("--plots needs matplotlib, see the extra `bench`")
     try:
         arguments.rows = choose(arguments.names)
     except ValueError as error:

@@ -90,6 +90,8 @@ def take_turns(
             uncounted.
         rounds: How many.
     """
+    if row.rounds:
+        rounds = min(rounds, row.rounds)
     workers: dict[str, Measuring] = {}
     left = list(turns)
     try:

@@ -53,6 +53,9 @@ class Row:
     fresh: bool = False
     """Whether each round needs a process that has run none before."""
 
+    rounds: int = 0
+    """Rounds at most, where each takes long; 0 means as many as are asked for."""
+
     linux: bool = False
     """Whether only Linux tells what the workload asks for."""
 

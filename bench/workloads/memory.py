@@ -163,6 +163,7 @@ ROWS = (
         fresh=True,
         linux=True,
         small=1_000,
+        rounds=3,
     ),
     Row(
         "memory_mailbox",

@@ -95,5 +95,6 @@ ROWS = (
         },
         beam=("actors", "skynet"),
         small=1_000,
+        rounds=3,
     ),
 )
