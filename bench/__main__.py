@@ -45,9 +45,14 @@ def choose(names: Sequence[str]) -> list[Row]:
 
 
 def with_floors(rows: Sequence[Row]) -> list[Row]:
-    """Return those of the rows that have a floor, or that one compares itself with."""
-    named = {name for each in floor.load() for name in (each.row, each.of)}
+    """Return those of the rows that have a floor."""
+    named = {each.row for each in floor.load()}
     return [row for row in rows if row.name in named]
+
+
+def compared_with(row: Row) -> list[str]:
+    """Name the other rows that a floor of this one is about."""
+    return [each.of for each in floor.load() if each.row == row.name and each.of]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -120,7 +125,13 @@ def take(arguments: argparse.Namespace) -> Report:
                 row, arguments.idle, rivals, arguments.rounds, is_quick=arguments.quick
             )
         else:
-            found = measure(row, rivals, arguments.rounds, is_quick=arguments.quick)
+            found = measure(
+                row,
+                rivals,
+                arguments.rounds,
+                others=[ROWS[name] for name in compared_with(row)],
+                is_quick=arguments.quick,
+            )
         report.rows.append(found)
     return report
 

@@ -59,8 +59,8 @@ def ratio(name: str, rounds: int = ROUNDS) -> float:
     row = ROWS[name]
     measured = Measured.of(row)
     task = Round(row.operations, clock="cpu")
-    turns = {side: (SIDES[side], task) for side in (RIVAL, FASTASK.name)}
-    take_turns(measured, turns, row, rounds)
+    turns = {side: (SIDES[side], row, task) for side in (RIVAL, FASTASK.name)}
+    take_turns(measured, turns, rounds)
     if measured.failed:
         raise RuntimeError(f"{name} failed: {measured.failed}")
     fastest = {side: min(figures[ONLY]) for side, figures in measured.rounds.items()}

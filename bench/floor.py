@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.measure import Measured
+from bench.measure import OTHER, Measured
 from bench.row import ONLY
 from bench.side import FASTASK
 
@@ -33,15 +33,10 @@ class Floor:
         measured = rows[self.row]
         if self.at_least is not None:
             return measured.ratio(self.side, self.figure)
-        if not self.of:
-            return measured.median(FASTASK.name, self.figure)
-        if self.of not in rows:
-            return None
-        # The rounds of two rows do not take turns, and what disturbed one median may
-        # have spared the other; the fastest rounds were hardly disturbed.
-        own = measured.fastest(FASTASK.name, self.figure)
-        base = rows[self.of].fastest(FASTASK.name, self.figure)
-        return own / base if own and base else None
+        if self.of:
+            own, other = FASTASK.name, OTHER.format(self.of)
+            return measured.ratio(own, self.figure, other)
+        return measured.median(FASTASK.name, self.figure)
 
     def is_met(self, reached: float) -> bool:
         """Tell whether that is enough."""

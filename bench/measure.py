@@ -52,11 +52,6 @@ class Measured:
         values = self.rounds.get(side, {}).get(figure)
         return median(values) if values else None
 
-    def fastest(self, side: str, figure: str) -> float | None:
-        """Return the least that any round took, or None where it was not measured."""
-        values = self.rounds.get(side, {}).get(figure)
-        return min(values) if values else None
-
     def ratio(self, side: str, figure: str, own: str = FASTASK.name) -> float | None:
         """Return how many times more a side takes: the median over the rounds."""
         rivals = self.rounds.get(side, {}).get(figure)
@@ -74,8 +69,7 @@ def open_side(side: Side, row: Row) -> Measuring:
 
 def take_turns(
     measured: Measured,
-    turns: Mapping[str, tuple[Side, Round]],
-    row: Row,
+    turns: Mapping[str, tuple[Side, Row, Round]],
     rounds: int,
 ) -> None:
     """Run rounds of all sides in turn; every second round in the opposite order.
@@ -85,19 +79,19 @@ def take_turns(
 
     Args:
         measured: Takes the figures.
-        turns: The sides by the names of their figures, and what each is to do.
-        row: Which row. If each of its rounds needs a fresh process, none goes
-            uncounted.
+        turns: By the names of their figures: the sides, which row of theirs, and what
+            is to be done. Where each round has a fresh process, none goes uncounted.
         rounds: How many.
     """
-    if row.rounds:
-        rounds = min(rounds, row.rounds)
+    rows = [row for _, row, _ in turns.values()]
+    rounds = min([rounds, *(row.rounds for row in rows if row.rounds)])
+    fresh = any(row.fresh for row in rows)
     workers: dict[str, Measuring] = {}
     left = list(turns)
     try:
-        for index in range(rounds + (not row.fresh)):
+        for index in range(rounds + (not fresh)):
             for name in list(left[:: -1 if index % 2 else 1]):
-                side, task = turns[name]
+                side, row, task = turns[name]
                 if name not in workers:
                     workers[name] = open_side(side, row)
                 try:
@@ -108,9 +102,9 @@ def take_turns(
                     measured.rounds.pop(name, None)
                     left.remove(name)
                     continue
-                if index or row.fresh:
+                if index or fresh:
                     measured.add(name, figures)
-                if row.fresh:
+                if fresh:
                     workers.pop(name).close()
     finally:
         for worker in workers.values():
@@ -127,8 +121,22 @@ def sides_of(row: Row, rivals: Sequence[str]) -> list[Side]:
     ]
 
 
+def whole(row: Row, is_quick: bool, idle: int = 0) -> Round:
+    """Return a round of all operations of a row, or of a tenth of them."""
+    return Round(row.few if is_quick else row.operations, idle, row.clock)
+
+
+OTHER = "fastask of {}"
+"""What fastask's figures of another row are called among the sides of a row."""
+
+
 def measure(
-    row: Row, rivals: Sequence[str], rounds: int, *, is_quick: bool = False
+    row: Row,
+    rivals: Sequence[str],
+    rounds: int,
+    *,
+    others: Sequence[Row] = (),
+    is_quick: bool = False,
 ) -> Measured:
     """Measure a row.
 
@@ -137,15 +145,19 @@ def measure(
         rivals: Names of the sides beside fastask; those that have no answer, or are
             not installed, are left out.
         rounds: How many rounds count.
+        others: Rows that fastask measures in turn with this one, to be compared with.
         is_quick: Whether a tenth of the operations is enough.
 
     Returns:
-        The figures of every round.
+        The figures of every round; `OTHER` has the names of those of other rows.
     """
     measured = Measured.of(row)
-    task = Round(row.few if is_quick else row.operations, clock=row.clock)
-    turns = {side.name: (side, task) for side in sides_of(row, rivals)}
-    take_turns(measured, turns, row, rounds)
+    turns = {
+        side.name: (side, row, whole(row, is_quick)) for side in sides_of(row, rivals)
+    }
+    for other in others:
+        turns[OTHER.format(other.name)] = FASTASK, other, whole(other, is_quick)
+    take_turns(measured, turns, rounds)
     return measured
 
 
@@ -169,12 +181,12 @@ def measure_idle(
         The figures of every round; `WITH_IDLE` has the name of those with the others.
     """
     measured = Measured.of(row)
-    operations = row.few if is_quick else row.operations
     turns = {}
     for side in sides_of(row, rivals):
         if side.name not in BESIDE:
             continue
-        turns[side.name] = side, Round(operations, 0, row.clock)
-        turns[WITH_IDLE.format(side.name)] = side, Round(operations, idle, row.clock)
-    take_turns(measured, turns, row, rounds)
+        both = WITH_IDLE.format(side.name)
+        turns[side.name] = side, row, whole(row, is_quick)
+        turns[both] = side, row, whole(row, is_quick, idle)
+    take_turns(measured, turns, rounds)
     return measured

@@ -8,7 +8,7 @@ import pytest
 
 from bench import floor
 from bench.floor import Floor
-from bench.measure import WITH_IDLE, Measured
+from bench.measure import OTHER, WITH_IDLE, Measured
 from bench.report import Report
 from bench.side import SIDES
 from bench.workloads import ROWS
@@ -47,8 +47,8 @@ def test_every_floor_is_one_of_a_row_and_a_side_that_exist() -> None:
     ],
 )
 def test_a_floor_is_met_or_missed(rule: Floor, is_met: bool) -> None:
-    row = measured("call", asyncio=[40.0], fastask=[10.0])
-    rows = {"call": row, "cast": measured("cast", fastask=[5.0])}
+    rounds = {"asyncio": [40.0], "fastask": [10.0], OTHER.format("cast"): [5.0]}
+    rows = {"call": measured("call", **rounds)}
 
     assert bool(floor.missed([rule], rows)) is not is_met
     assert ("missed" in floor.marks([rule], rows, "call", "")) is not is_met
