@@ -120,7 +120,7 @@ cdef object _SHUTDOWN = SHUTDOWN
 cdef object _KILLED = KILLED
 
 cdef enum:
-    BUDGET = 1_000_000          # ns that a drain may take before the loop has a turn
+    BUDGET = 100_000            # ns that a drain may take before the loop has a turn
     STEPS_BETWEEN_LOOKS = 32    # at the clock
     MOST_CHOSEN = 32            # steps of a drain that a chooser directs
     DEEPEST_KILL = 50           # kills inside kills before one has to wait its turn
