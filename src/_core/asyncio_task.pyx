@@ -1,4 +1,4 @@
-"""AsyncioTask: the process that stands for an asyncio task. Layer 6.
+"""AsyncioTask: the process that stands for an asyncio task. Layer 9.
 
 It is what `task_factory` makes: a process with asyncio's rules in the place of ours.
 Its crash is asyncio's to report, its table does not own it, and `cancel` is what ends

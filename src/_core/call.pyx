@@ -1,4 +1,4 @@
-"""Call: a request to a server, and its reply. Layer 7.
+"""Call: a request to a server, and its reply. Layer 10.
 
 A call is one record in the server's mailbox: the request, the monitor that tells of the
 server's end, and the address of the reply, which goes straight to whoever waits (I15).
@@ -13,13 +13,14 @@ from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_INCREF
 
 from fastask._core.bond cimport MONITOR, PRIVATE, Bond, attach, detach
+from fastask._core.current cimport current_process, current_scheduler
 from fastask._core.hub cimport is_here
 from fastask._core.mailbox cimport put
 from fastask._core.names cimport deliver_by_ref, lookup, unreachable
 from fastask._core.pool cimport keep_memory
 from fastask._core.process cimport DEAD, Process
 from fastask._core.ref cimport Ref
-from fastask._core.scheduler cimport Scheduler, current_process, current_scheduler
+from fastask._core.scheduler cimport Scheduler
 from fastask._core.signal cimport arrived, deliver
 from fastask._core.wait cimport Wait
 from fastask._core.wheel cimport limit_of

@@ -1,4 +1,4 @@
-"""Children: the table of a task supervisor. Layer 8.
+"""Children: the table of a task supervisor. Layer 14.
 
 A supervised start is an entry in this table, made by whoever starts; the supervisor's
 process takes a turn only when a child has to be restarted or stopped.

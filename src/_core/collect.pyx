@@ -1,16 +1,16 @@
-"""Collect: the verbs with which an owner collects what its tasks owe. Layer 9."""
+"""Collect: the verbs with which an owner collects what its tasks owe. Layer 12."""
 
 cimport cython
 from cpython.object cimport PyObject
 
 from fastask._core.bond cimport Bond
+from fastask._core.current cimport current_process
 from fastask._core.mailbox cimport Letter
 from fastask._core.message cimport (
     Down, Reply, failure_of, new_failed, new_ok,
 )
 
 from fastask._core.ref cimport Ref
-from fastask._core.scheduler cimport current_process
 from fastask._core.task cimport (
     FAILURE, NOTHING, VALUE, Task, ignore_task, kill_task, new_await,
     new_shutdown,

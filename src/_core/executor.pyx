@@ -1,4 +1,4 @@
-"""Executors: where a plain function runs. Layer 6."""
+"""Executors: where a plain function runs. Layer 9."""
 
 import concurrent.futures
 import sys
@@ -6,9 +6,8 @@ from asyncio import CancelledError
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
 
-from fastask._core.scheduler cimport (
-    Scheduler, current_process, current_scheduler,
-)
+from fastask._core.current cimport current_process, current_scheduler
+from fastask._core.scheduler cimport Scheduler
 
 from fastask._core.errors import ExitSignal
 from fastask._core.process import function_name

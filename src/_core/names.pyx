@@ -1,4 +1,4 @@
-"""Names and destinations: from what a user writes to a process. Layer 6."""
+"""Names and destinations: from what a user writes to a process. Layer 12."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,11 @@ from fastask._core.reason import NOCONNECTION, NOPROC
 
 from fastask._core.bond cimport LINK, MONITOR, Bond, detach
 from fastask._core.bond cimport REPLY as BOND_REPLY
+from fastask._core.current cimport current_or_none, current_process, current_scheduler
 from fastask._core.process cimport DEAD, Process
 from fastask._core.ref cimport NO_ALIAS, REPLY_DEMONITOR, Ref
 from fastask._core.ref cimport REPLY as ONE_REPLY
-from fastask._core.scheduler cimport (
-    Scheduler, current_or_none, current_process, current_scheduler,
-)
+from fastask._core.scheduler cimport Scheduler
 from fastask._core.signal cimport deliver
 
 cdef object _NOCONNECTION = NOCONNECTION

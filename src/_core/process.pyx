@@ -1,7 +1,7 @@
 """Process: one coroutine with a mailbox, bonds to others and a fate. Layer 2.
 
 This room holds the data of a process and the face it shows to asyncio, to which it is
-a task. What signals do to it is told in `signal`, how it runs in `scheduler`.
+a task. What signals do to it is told in `signal`, how it runs in `step`.
 """
 
 import contextvars

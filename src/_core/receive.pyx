@@ -1,4 +1,4 @@
-"""Receive: taking messages from one's own mailbox, and sleeping. Layer 6."""
+"""Receive: taking messages from one's own mailbox, and sleeping. Layer 9."""
 
 from types import GenericAlias, UnionType
 
@@ -6,11 +6,11 @@ cimport cython
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_INCREF
 
+from fastask._core.current cimport current_process
 from fastask._core.mailbox cimport Letter, find, take_out
 from fastask._core.pool cimport keep_memory
 from fastask._core.process cimport FREE, Process
 from fastask._core.ref cimport Ref
-from fastask._core.scheduler cimport current_process
 from fastask._core.signal cimport unpack
 from fastask._core.wait cimport FRESH, PARKED, Wait
 from fastask._core.wheel cimport limit_of

@@ -1,4 +1,4 @@
-"""Server: the loop of a process that answers calls. Layer 8.
+"""Server: the loop of a process that answers calls. Layer 11.
 
 It stands in the place of the process's coroutine (I17). Plain callbacks run inside its
 step, without a frame of their own; an `async` one is driven until it is done, and no
@@ -26,9 +26,9 @@ from fastask._core.hub cimport PYGEN_ERROR, PYGEN_NEXT, Hub, PySendResult, fasta
 from fastask._core.mailbox cimport Letter, take_out
 from fastask._core.message cimport Exited
 from fastask._core.process cimport FREE, UNWINDING, Process
-from fastask._core.scheduler cimport silence
 from fastask._core.signal cimport unpack
 from fastask._core.starting cimport Starting, StartWait, new_start
+from fastask._core.step cimport silence
 from fastask._core.wait cimport FRESH, PARKED, Wait
 from fastask._core.wheel cimport IDLE, time_of
 

@@ -1,4 +1,4 @@
-"""Start: from a function to a running process. Layer 7."""
+"""Start: from a function to a running process. Layer 10."""
 
 import inspect
 from collections.abc import Coroutine
@@ -7,12 +7,11 @@ from types import CoroutineType, FunctionType, GeneratorType, MethodType
 
 from cpython.object cimport PyObject
 
+from fastask._core.current cimport current_or_none, current_process, current_scheduler
 from fastask._core.executor cimport check_executor
 from fastask._core.names cimport check_free, register_process
 from fastask._core.process cimport DEAD, Process
-from fastask._core.scheduler cimport (
-    Scheduler, current_or_none, current_process, current_scheduler,
-)
+from fastask._core.scheduler cimport Scheduler
 from fastask._core.signal cimport kill_later, link_processes, monitor_process
 from fastask._core.wait cimport Wait
 from fastask._core.wheel cimport duration_of

@@ -1,4 +1,4 @@
-"""Starting: a start that returns when the process says that it has begun. Layer 7.
+"""Starting: a start that returns when the process says that it has begun. Layer 13.
 
 The starter waits for the acknowledgement, and learns of a failure as an error instead
 of an exit signal. A starter that ends meanwhile takes the process with it.
@@ -7,9 +7,10 @@ of an exit signal. A starter that ends meanwhile takes the process with it.
 cimport cython
 
 from fastask._core.bond cimport LINK, MONITOR, PRIVATE, Bond, attach, detach
+from fastask._core.current cimport current_process
 from fastask._core.names cimport lookup, name_key, register_process
 from fastask._core.process cimport DEAD, FREE, Process
-from fastask._core.scheduler cimport Scheduler, current_process
+from fastask._core.scheduler cimport Scheduler
 from fastask._core.signal cimport exit_by_call, exit_by_link, kill_later
 from fastask._core.wait cimport Wait, hide
 

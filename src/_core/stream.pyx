@@ -1,4 +1,4 @@
-"""Stream: a function over many items, a bounded number at a time. Layer 9.
+"""Stream: a function over many items, a bounded number at a time. Layer 15.
 
 A stream is a description. Each iteration is a run in the process that iterates: it
 fills its slots from the input, waits, delivers one outcome, refills. A slot is the bond
@@ -15,12 +15,13 @@ from cpython.ref cimport Py_INCREF, Py_REFCNT
 
 from fastask._core.bond cimport LINK, MONITOR, PRIVATE, Bond, attach, bonds_of
 from fastask._core.children cimport Children
+from fastask._core.current cimport current_process, runs_here
 from fastask._core.executor cimport check_executor
 from fastask._core.mailbox cimport Letter
 from fastask._core.message cimport new_failed, new_ok
 from fastask._core.pool cimport keep_memory
 from fastask._core.process cimport FREE, Process, line_of
-from fastask._core.scheduler cimport Scheduler, current_process, runs_here
+from fastask._core.scheduler cimport Scheduler
 from fastask._core.signal cimport doom, exit_by_link, kill_later
 from fastask._core.start cimport is_async, start_process
 from fastask._core.wait cimport FINISHED, FRESH, PARKED, Wait

@@ -1,4 +1,4 @@
-"""Supervise: tasks and streams under a task supervisor. Layer 10.
+"""Supervise: tasks and streams under a task supervisor. Layer 13.
 
 What is started here is a task as any other, and an entry in the supervisor's table.
 """

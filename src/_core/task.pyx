@@ -1,4 +1,4 @@
-"""Task: a process that owes its owner a reply. Layer 8.
+"""Task: a process that owes its owner a reply. Layer 11.
 
 A task is the bond between the two: link, monitor and reply address in one record. The
 reply reaches the owner as a real message; until somebody looks at it as a message it
@@ -12,6 +12,7 @@ cimport cython
 from cpython.object cimport PyTypeObject
 
 from fastask._core.bond cimport ATTACHED, LINK, MONITOR, REPLY, Bond, attach, detach
+from fastask._core.current cimport current_process, runs_here, stranger
 from fastask._core.mailbox cimport Letter, letters_with, put, take_out
 from fastask._core.message cimport (
     Down, Reply, failure_of, new_down, new_failed, new_ok, new_reply,
@@ -19,9 +20,7 @@ from fastask._core.message cimport (
 from fastask._core.pool cimport keep_memory
 from fastask._core.process cimport DEAD, Process, line_of
 from fastask._core.ref cimport DEMONITOR, NO_ALIAS, Ref
-from fastask._core.scheduler cimport (
-    Scheduler, current_process, runs_here, stranger,
-)
+from fastask._core.scheduler cimport Scheduler
 from fastask._core.signal cimport (
     arrived, deliver, exit_by_call, exit_by_link, flush_down, unlink_processes,
 )

@@ -1,15 +1,16 @@
-"""Timer: a message that is sent later. Layer 7."""
+"""Timer: a message that is sent later. Layer 10."""
 
 cimport cython
 from cpython.object cimport PyTypeObject
 
 from fastask._core.aim cimport Aim, aim, unaim
+from fastask._core.current cimport current_scheduler
 from fastask._core.message cimport new_timeout
 from fastask._core.names cimport check_dest, deliver_by_ref, lookup
 from fastask._core.pool cimport keep_memory
 from fastask._core.process cimport DEAD, Process
 from fastask._core.ref cimport Ref, new_ref
-from fastask._core.scheduler cimport Scheduler, current_scheduler
+from fastask._core.scheduler cimport Scheduler
 from fastask._core.signal cimport deliver, not_told
 from fastask._core.wheel cimport FOREVER, IDLE, duration_of, nanoseconds, time_of
 

@@ -1,9 +1,10 @@
-"""Verbs: what a process does to others and to itself. Layer 7."""
+"""Verbs: what a process does to others and to itself. Layer 10."""
 
 from fastask._core.errors import ExitSignal, NoProcessError, UnknownNameError
 from fastask._core.reason import NOPROC
 
 from fastask._core.bond cimport LINK, MONITOR, PRIVATE, Bond, bonds_of, link_between
+from fastask._core.current cimport current_or_none, current_process, current_scheduler
 from fastask._core.hub cimport is_here
 from fastask._core.mailbox cimport Letter
 from fastask._core.message cimport new_down, new_exited
@@ -15,9 +16,7 @@ from fastask._core.ref cimport (
     DEMONITOR, EXPLICIT, NO_ALIAS, REPLY_DEMONITOR, Ref, new_ref,
 )
 from fastask._core.ref cimport REPLY as ONE_REPLY
-from fastask._core.scheduler cimport (
-    Scheduler, current_or_none, current_process, current_scheduler,
-)
+from fastask._core.scheduler cimport Scheduler
 from fastask._core.signal cimport (
     deliver, demonitor_ref, exit_by_call, flush_down, link_processes, monitor_process, unpack,
     unlink_processes,

@@ -1,0 +1,26 @@
+from fastask._core.process cimport Process
+from fastask._core.step cimport Stepper
+
+
+cdef class Dispatcher(Stepper):
+    cdef object drain_callback      # the bound methods, made once
+    cdef object look_callback
+    cdef object armed_timer         # the loop's handle, or None
+    cdef long long armed_for        # ns: what it is armed for
+    cdef object inbox               # deque of calls from other threads
+    cdef bint inbox_signalled
+    cdef object keeper              # asynchronous generator that the loop closes
+    cdef int stride                 # steps until the drain looks at the clock
+
+    cdef int keep(self) except -1
+    cdef int post(self, tuple call) except -1
+
+    cdef int _turn(self, Process process) except -1
+    cdef int _run(self, Process process) except -1
+    cdef int _step_in_order(self) except -1
+    cdef int _call_back(self, Process process) except -1
+    cdef int _step_chosen(self) except -1
+    cdef Process _take_chosen(self)
+    cdef int _arm_timer(self) except -1
+    cdef int _arm_timer_in(self, double seconds) except -1
+    cdef int _take_inbox(self) except -1
