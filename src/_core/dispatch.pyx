@@ -8,7 +8,7 @@ loop's own timers are served.
 from collections import deque
 from gc import get_referents
 
-from cpython.object cimport PyObject
+from cpython.object cimport PyObject, PyTypeObject, inquiry, traverseproc, visitproc
 from cpython.ref cimport Py_DECREF
 
 from fastask._core.hub cimport call_soon, swap_running_hub
@@ -306,6 +306,34 @@ cdef class Dispatcher(Stepper):
             call = self.inbox.popleft()
             call[0](*call[1:])
         return 0
+
+
+# The run queue is linked in C, so the collector has to be shown what it owns. Else a loop
+# that is closed and dropped while tasks of asyncio could go on would never be freed.
+
+cdef traverseproc _traverse_fields = (<PyTypeObject *>Dispatcher).tp_traverse
+cdef inquiry _clear_fields = (<PyTypeObject *>Dispatcher).tp_clear
+
+
+cdef int _traverse(PyObject *self, visitproc visit, void *argument) except -1:
+    cdef PyObject *cursor = (<Dispatcher>self).run_head
+    cdef int status
+    while cursor is not NULL:
+        status = visit(cursor, argument)
+        if status != 0:
+            return status
+        cursor = (<Process>cursor).run_next
+    return _traverse_fields(self, visit, argument)
+
+
+cdef int _clear(object self) except -1:
+    while (<Dispatcher>self).run_head is not NULL:
+        _take(<Dispatcher>self, NULL)
+    return _clear_fields(self)
+
+
+(<PyTypeObject *>Dispatcher).tp_traverse = _traverse
+(<PyTypeObject *>Dispatcher).tp_clear = _clear
 
 
 def _nothing():

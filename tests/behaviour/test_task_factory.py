@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import gc
 import random
+import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
@@ -317,6 +318,33 @@ class TestProcess:
             assert await fastask.receive() == "here"
 
         play(main)
+
+
+class TestClosedLoop:
+    def test_is_freed_with_tasks_that_could_still_run(
+        self, loop_factory: Callable[[], Loop]
+    ) -> None:
+        async def busy() -> None:
+            while True:
+                await asyncio.sleep(0)
+
+        async def main() -> None:
+            for _ in range(3):
+                asyncio.create_task(busy())  # noqa: RUF006  # it dangles on purpose
+            await asyncio.sleep(0)
+
+        told: list[str] = []  # the messages alone: a task holds its loop
+        loop = loop_factory()
+        loop.set_exception_handler(lambda _, context: told.append(context["message"]))
+        loop.set_task_factory(fastask.task_factory)
+        loop.run_until_complete(main())
+        loop.close()
+        is_there = weakref.ref(loop)
+        del loop
+        gc.collect()
+
+        assert is_there() is None
+        assert told == ["Task was destroyed but it is pending!"] * 3
 
 
 class TestEager:
