@@ -55,7 +55,7 @@ def _save(figure: Any, file: Path) -> Path:
     return file
 
 
-def _look(side: Side) -> dict[str, str]:
+def _look(side: Side) -> dict[str, Any]:
     """A side looks the same in all plots, whoever is beside it."""
     return {"marker": MARKERS[side.name], "color": COLOURS[side.name]}
 
