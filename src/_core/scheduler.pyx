@@ -133,7 +133,8 @@ cdef class Scheduler(Dispatcher):
         cdef set told = set()
         self.root = None  # when it ends only now, the others go on to theirs
         self.halted = False
-        self.arm()
+        self.armed = 0  # an interrupt may have hit the loop where it was to call a drain
+        self.arm_again()
         cdef Process process
         while True:
             left = [
