@@ -18,6 +18,7 @@ cdef class AsyncioTask(Process):
 
     cdef int begin(self, object loop, object coro, object context) except -1
     cdef object error(self)
+    cdef int _end_unseen(self) except -1
     cdef int start(self, bint eager) except -1
     cdef int _add(self, object waiter, object context) except -1
     cdef list _pairs(self)

@@ -18,12 +18,15 @@ cimport cython
 from cpython.object cimport PyObject, PyTypeObject
 
 from fastask._core.context cimport is_context, snapshot
-from fastask._core.hub cimport lend, running_hub, take_back
+from fastask._core.hub cimport is_here, lend, running_hub, take_back
 from fastask._core.pool cimport keep_memory
 from fastask._core.process cimport CLOSING, DEAD, DOOMED, FREE, WAITING, Process
 from fastask._core.scheduler cimport Scheduler, scheduler_of
+from fastask._core.signal cimport finish
 
 from fastask._core.message cimport failure_of
+
+from fastask._core.reason import KILLED
 
 cdef extern from "Python.h":
     int PyContext_Enter(object context) except -1
@@ -58,6 +61,7 @@ cdef extern from *:
     void clear_well "fastask_clear_well"(PyTypeObject *type)
 
 cdef object _CoroutineType = CoroutineType
+cdef object _KILLED = KILLED
 cdef object _iscoroutine = iscoroutine
 cdef bint LISTED_AT_ONCE = sys.version_info >= (3, 14)
 cdef object _register = asyncio.tasks._register_task
@@ -374,16 +378,28 @@ cdef class AsyncioTask(Process):
         if self.hub is None:
             return
         if self.life != DEAD:
-            self.leave_table()
             try:
                 if self.tells_of_loss:
                     self._complain("Task was destroyed but it is pending!", None)
             finally:
-                self.life = DEAD
-                self.was_cancelled = True
+                self._end_unseen()
         elif self.unread:
             self.unread = False
             self._complain("Task exception was never retrieved", self.error())
+
+    cdef int _end_unseen(self) except -1:
+        """End it as killed, as nothing is left that could wake it (I23).
+
+        As in asyncio nobody who would be called at its end is; but it has a mailbox,
+        timers that aim at it, and processes that monitor it. The collector may have come
+        here in another thread.
+        """
+        cdef Scheduler scheduler = <Scheduler>self.hub
+        self.waiter = self.waiter_context = self.waiters = self.awaited = None
+        self.was_cancelled = True
+        if scheduler.loop.is_running() and not is_here(scheduler):
+            return scheduler.post((_finish_killed, self))
+        return finish(self, _KILLED)
 
     def _complain(self, message, error):
         context = {"task" if error is None else "future": self, "message": message}
@@ -483,6 +499,10 @@ cdef class AsyncioTask(Process):
 
 
 clear_well(<PyTypeObject *>AsyncioTask)
+
+
+def _finish_killed(AsyncioTask task):
+    finish(task, _KILLED)
 
 
 cdef object _checked(object context):

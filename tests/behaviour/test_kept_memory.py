@@ -45,6 +45,23 @@ class TestTasks:
 
         assert told == ["Task was destroyed but it is pending!"] * ROUNDS
 
+    async def test_one_that_is_destroyed_lets_its_messages_go(
+        self,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda loop, context: None)
+        loop.set_task_factory(fastask.task_factory)
+
+        thing = Thing()
+        reference = weakref.ref(thing)
+        task: Any = asyncio.create_task(asyncio.Event().wait())
+        await asyncio.sleep(0)
+        send(task, thing)
+        del task, thing
+        gc.collect()
+
+        assert reference() is None
+
     async def test_one_has_no_attributes_of_one_before(self) -> None:
         asyncio.get_running_loop().set_task_factory(fastask.task_factory)
         for number in range(ROUNDS):
