@@ -1,6 +1,6 @@
 # Layer 0. What is awaited without a coroutine of its own: a type is given a function that
 # steps its objects, `int step(object, PyObject **out) except -1`, which returns 0 with
-# what to yield in `out`, 1 with the value, or raises. C code without a state of its own;
+# what to yield in `out`, 1 with the value, or raises. C code whose only state is memory;
 # each module that takes it has one such type, and the types derived from that.
 
 from cpython.object cimport PyTypeObject
