@@ -7,8 +7,10 @@ cdef class Dispatcher(Stepper):
     cdef object look_callback
     cdef object armed_timer         # the loop's handle, or None
     cdef long long armed_for        # ns: what it is armed for
+    cdef Py_ssize_t timer_holders   # of the handle, when the loop had it
     cdef object inbox               # deque of calls from other threads
     cdef bint inbox_signalled
+    cdef object inbox_handle        # the loop's, of the call that sees to the inbox
     cdef object keeper              # asynchronous generator that the loop closes
     cdef int stride                 # steps until the drain looks at the clock
 
@@ -22,5 +24,6 @@ cdef class Dispatcher(Stepper):
     cdef int _step_chosen(self) except -1
     cdef Process _take_chosen(self)
     cdef int _arm_timer(self) except -1
+    cdef bint _timer_is_lost(self) except -1
     cdef int _arm_timer_in(self, double seconds) except -1
     cdef int _take_inbox(self) except -1

@@ -11,7 +11,7 @@ from gc import get_referents
 from cpython.object cimport PyObject, PyTypeObject, inquiry, traverseproc, visitproc
 from cpython.ref cimport Py_DECREF
 
-from fastask._core.hub cimport call_soon, swap_running_hub
+from fastask._core.hub cimport call_soon, holders, swap_running_hub
 from fastask._core.process cimport RUNNABLE, WAITING, Process
 from fastask._core.step cimport Stepper
 from fastask._core.wheel cimport now_ns, time_of
@@ -59,7 +59,7 @@ cdef class Dispatcher(Stepper):
     # Turns.
 
     cdef int arm(self) except -1:
-        if self.draining or self.armed:
+        if self.draining or self.is_armed():
             return 0
         return self.arm_again()
 
@@ -85,7 +85,7 @@ cdef class Dispatcher(Stepper):
 
     def _look(self):
         """See to the timers and the other threads, unless an armed drain does."""
-        if not self.draining and not self.armed:
+        if not self.draining and not self.is_armed():
             self._turn(None)
 
     cdef int resume(self, object target) except -1:
@@ -254,7 +254,7 @@ cdef class Dispatcher(Stepper):
         if deadline < 0:
             return 0
         if self.armed_timer is not None:
-            if self.armed_for <= deadline:
+            if self.armed_for <= deadline and not self._timer_is_lost():
                 return 0
             self.armed_timer.cancel()
         delay = deadline - time_of(self.wheel)
@@ -271,10 +271,15 @@ cdef class Dispatcher(Stepper):
         self.armed_for = deadline
         return 0
 
+    cdef bint _timer_is_lost(self) except -1:
+        """Tell whether the loop seems to have dropped the call (I26)."""
+        return holders(<PyObject *>self.armed_timer) != self.timer_holders
+
     cdef int _arm_timer_in(self, double seconds) except -1:
         self.armed_timer = self.loop.call_later(
             seconds, self._timer_due, context=self.context
         )
+        self.timer_holders = holders(<PyObject *>self.armed_timer)
         return 0
 
     def _timer_due(self):
@@ -288,11 +293,15 @@ cdef class Dispatcher(Stepper):
         if self.loop.is_closed():
             return 0  # its processes are gone, and the dead get no messages
         self.inbox.append(call)
-        if self.inbox_signalled:
-            return 0
+        if self.inbox_signalled and (
+            self.ready is None or holders(<PyObject *>self.inbox_handle) == 2
+        ):
+            return 0  # else that call goes on, or is lost (I26): one more does no harm
         self.inbox_signalled = True
         try:
-            self.loop.call_soon_threadsafe(self.look_callback, context=self.context)
+            self.inbox_handle = self.loop.call_soon_threadsafe(
+                self.look_callback, context=self.context
+            )
         except RuntimeError:
             self.inbox_signalled = False
             self.inbox.clear()

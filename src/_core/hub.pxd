@@ -1,4 +1,5 @@
 from cpython.object cimport PyObject
+from cpython.ref cimport Py_REFCNT
 
 cimport fastask._core.refcount
 from fastask._core.context cimport context_with, is_context, is_untouched
@@ -54,6 +55,7 @@ cdef class Hub:
     cdef int opened                 # batches of the run queue after the first (I24)
 
     cdef bint place(self) except -1
+    cdef bint is_armed(self) except -1
     cdef int arm(self) except -1
     cdef int arm_again(self) except -1
     cdef int resume(self, object process) except -1
@@ -84,6 +86,11 @@ cdef inline bint take_back(
         return False
     hub.spare = context
     return True
+
+
+cdef inline Py_ssize_t holders(PyObject *handle) noexcept:
+    """Count who has a handle of the loop: we, and its queue until the call (I26)."""
+    return Py_REFCNT(<object>handle)
 
 
 cdef PyObject *running_hub() noexcept

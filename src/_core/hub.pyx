@@ -41,6 +41,13 @@ cdef class Hub:
         """Make the loop run a drain soon, unless one runs or is scheduled."""
         raise SystemError("a hub is driven by its scheduler")
 
+    cdef bint is_armed(self) except -1:
+        """Tell whether a drain is scheduled, and has not been lost since (I26)."""
+        if self.armed and self.ready is not None:
+            if holders(<PyObject *>self.handle) != 2 and self.handle not in self.ready:
+                self.armed = 0
+        return self.armed > 0
+
     cdef int arm_again(self) except -1:
         """Make the loop run a drain after all that it has been told to call."""
         raise SystemError("a hub is driven by its scheduler")

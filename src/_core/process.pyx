@@ -257,6 +257,8 @@ cdef class Process:
     cdef int wake(self) except -1:
         """Put a waiting process in the run queue; nothing else needs it."""
         if self.life != WAITING or self.adopted:
+            if self.life == RUNNABLE and not self.hub.draining:
+                self.hub.arm()  # the drain that is to step it may be lost (I26)
             return 0
         self.queue()
         self.life = RUNNABLE
@@ -269,7 +271,7 @@ cdef class Process:
         if self.as_task:
             self.opens = hub.place()
             hub.opened += self.opens
-        elif not hub.draining and not hub.armed:
+        elif not hub.draining and not hub.is_armed():
             hub.arm_again()
         self.queued = True
         self.run_next = NULL

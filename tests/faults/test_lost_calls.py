@@ -1,0 +1,213 @@
+"""An interrupt hits the loop when it has taken out a call of ours and not made it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import fastask
+from fastask import Process, receive, self_, send, sleep, spawn
+
+FOR_EVER = 3600.0
+"""A grace that outlasts the time limit of a test: who waits for its end fails."""
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.SelectorEventLoop()
+    yield loop
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+
+
+@pytest.fixture(params=["forgotten", "kept"])
+def kept(request: pytest.FixtureRequest) -> list[BaseException] | None:
+    """Where the interrupts are kept, with all that their tracebacks refer to."""
+    return [] if request.param == "kept" else None
+
+
+def interrupt(
+    monkeypatch: pytest.MonkeyPatch,
+    loop: asyncio.AbstractEventLoop,
+    name: str,
+    kept: list[BaseException] | None,
+) -> None:
+    """Run the loop until it is about to call `name` of ours; that call is lost."""
+    with monkeypatch.context() as patch:
+        run = asyncio.Handle._run
+
+        def interrupted(handle: Any) -> None:
+            if handle._callback.__name__ == name:
+                raise KeyboardInterrupt
+            run(handle)
+
+        patch.setattr(asyncio.Handle, "_run", interrupted)
+        try:
+            loop.run_forever()
+        except KeyboardInterrupt as error:
+            if kept is not None:
+                kept.append(error)
+        else:
+            pytest.fail(f"{name} was never called")
+
+
+def started(
+    loop: asyncio.AbstractEventLoop, function: Callable[..., Any], *args: Any
+) -> Process:
+    """Return a process that the loop has stepped once."""
+
+    async def main() -> Process:
+        process = spawn(function, *args)
+        await sleep(0)
+        return process
+
+    return loop.run_until_complete(main())
+
+
+async def echo(got: list[Any]) -> None:
+    while True:
+        got.append(await receive())
+        asyncio.get_running_loop().stop()
+
+
+def test_processes_are_ended_although_nobody_is_told_to_step_them() -> None:
+    ended = []
+
+    async def waits() -> None:
+        try:
+            await receive()
+        finally:
+            ended.append(self_().alive)
+
+    async def main() -> None:
+        process = spawn(waits)
+        await sleep(0)
+
+        def lose_the_call() -> None:
+            send(process, "wakes it, so the loop is told to step it")
+            loop._ready.clear()  # type: ignore[attr-defined]  # as an interrupt does
+            raise KeyboardInterrupt
+
+        loop = asyncio.get_running_loop()
+        loop.call_soon(lose_the_call)
+        await receive()
+
+    with pytest.raises(KeyboardInterrupt):
+        fastask.run(
+            main,
+            loop_factory=asyncio.SelectorEventLoop,
+            handle_signals=False,
+            grace=FOR_EVER,
+        )
+
+    assert ended == [True]
+
+
+def test_the_next_wake_makes_up_for_a_lost_drain(
+    monkeypatch: pytest.MonkeyPatch,
+    loop: asyncio.AbstractEventLoop,
+    kept: list[BaseException] | None,
+) -> None:
+    got: list[Any] = []
+    process = started(loop, echo, got)
+    other = started(loop, echo, got)
+    loop.call_soon(send, process, 1)
+    interrupt(monkeypatch, loop, "_drain", kept)
+
+    loop.call_soon(send, other, 2)
+    loop.call_soon(lambda: None)  # the loop has more to call than what wakes it
+    loop.run_forever()
+
+    assert got == [1, 2]
+
+
+def test_a_wake_makes_up_for_a_lost_drain_beside_a_loop_that_is_never_idle(
+    monkeypatch: pytest.MonkeyPatch,
+    loop: asyncio.AbstractEventLoop,
+    kept: list[BaseException] | None,
+) -> None:
+    got: list[Any] = []
+    process = started(loop, echo, got)
+    loop.call_soon(send, process, 1)
+    interrupt(monkeypatch, loop, "_drain", kept)
+
+    def again() -> None:
+        handles.append(loop.call_soon(again))
+
+    handles: list[asyncio.Handle] = []
+    again()
+    loop.call_soon(send, process, 2)
+    loop.run_forever()
+    handles[-1].cancel()
+
+    assert got == [1, 2]
+
+
+def test_tasks_of_the_factory_go_on_after_a_lost_drain(
+    monkeypatch: pytest.MonkeyPatch,
+    loop: asyncio.AbstractEventLoop,
+    kept: list[BaseException] | None,
+) -> None:
+    got: list[Any] = []
+    tasks = []
+
+    async def notes(number: int) -> None:
+        got.append(number)
+
+    def create(number: int) -> None:
+        tasks.append(loop.create_task(notes(number)))
+
+    loop.set_task_factory(fastask.task_factory)
+    for number in (0, 1):
+        loop.call_soon(create, number)
+        interrupt(monkeypatch, loop, "_drain", kept)
+
+    create(2)
+    loop.run_until_complete(asyncio.wait(tasks))
+
+    assert got == [0, 1, 2]
+
+
+def test_a_timer_goes_off_although_its_call_was_lost(
+    monkeypatch: pytest.MonkeyPatch,
+    loop: asyncio.AbstractEventLoop,
+    kept: list[BaseException] | None,
+) -> None:
+    async def sleeps() -> None:
+        await sleep(0.02)
+        loop.stop()
+
+    got: list[Any] = []
+    sleeper = started(loop, sleeps)
+    woken = started(loop, echo, got)
+    interrupt(monkeypatch, loop, "_timer_due", kept)
+
+    loop.call_soon(send, woken, "a turn, at whose end timers are seen to")
+    loop.run_forever()
+    while sleeper.alive:
+        loop.run_forever()
+
+
+def test_messages_of_other_threads_arrive_after_a_lost_look_at_them(
+    monkeypatch: pytest.MonkeyPatch,
+    loop: asyncio.AbstractEventLoop,
+    kept: list[BaseException] | None,
+) -> None:
+    got: list[Any] = []
+    process = started(loop, echo, got)
+
+    def send_from_a_thread(message: object) -> None:
+        thread = threading.Thread(target=send, args=(process, message))
+        thread.start()
+        thread.join()
+
+    send_from_a_thread(1)
+    interrupt(monkeypatch, loop, "_look", kept)
+    send_from_a_thread(2)
+    loop.run_forever()
+
+    assert got == [1, 2]
