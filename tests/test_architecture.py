@@ -21,6 +21,7 @@ README = CORE / "README.md"
 LAYERS = {
     "census": 0,
     "pool": 0,
+    "slot": 0,
     "refcount": 0,
     "stepped": 0,
     "context": 0,
@@ -71,6 +72,7 @@ BESIDE = {
 # Headers without a source, each with its reason.
 HEADERS_ALONE = {
     "pool": "C code that each module which takes it compiles itself",
+    "slot": "C code that each module which takes it compiles itself",
     "refcount": "C code that each module which takes it compiles itself",
     "stepped": "C code that each module which takes it compiles itself",
 }

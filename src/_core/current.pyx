@@ -4,7 +4,7 @@ from asyncio import _get_running_loop
 
 from cpython.object cimport PyObject
 
-from fastask._core.hub cimport running_hub
+from fastask._core.hub cimport current_of, running_hub
 from fastask._core.process cimport Process
 from fastask._core.scheduler cimport Scheduler, scheduler_of
 
@@ -15,11 +15,11 @@ cdef Process current_or_none():
     cdef PyObject *task
     cdef Scheduler scheduler
     if running is not NULL:
-        task = (<Scheduler>running).current()
+        task = current_of(<Scheduler>running)
         if task is not NULL and isinstance(<object>task, Process):
             return <Process>task
     scheduler = current_scheduler()
-    task = scheduler.current()
+    task = current_of(scheduler)
     if task is NULL:
         return None
     if isinstance(<object>task, Process):
@@ -46,7 +46,7 @@ cdef bint runs_here(Process process) except -1:
     """
     if running_hub() is not <PyObject *>process.hub:
         return False
-    return process.hub.current() == <PyObject *>process
+    return current_of(process.hub) == <PyObject *>process
 
 
 cdef object stranger():
@@ -56,7 +56,7 @@ cdef object stranger():
     if running_hub() is NULL and _get_running_loop() is None:
         return None
     scheduler = current_scheduler()
-    task = scheduler.current()
+    task = current_of(scheduler)
     if task is NULL or isinstance(<object>task, Process):
         return None
     return None if <object>task in scheduler.adopted else <object>task

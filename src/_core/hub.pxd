@@ -3,6 +3,7 @@ from cpython.ref cimport Py_REFCNT
 
 cimport fastask._core.refcount
 from fastask._core.context cimport context_with, is_context, is_untouched
+from fastask._core.slot cimport peek
 from fastask._core.wheel cimport Wheel
 
 cdef extern from *:
@@ -62,7 +63,15 @@ cdef class Hub:
     cdef int kill(self, object process, object reason) except -1
     cdef int begin_exit(self, object process) except -1
     cdef bint interrupts(self) except -1
-    cdef PyObject *current(self) except? NULL
+    cdef PyObject *current(self) except? NULL   # see `current_of`
+
+
+cdef inline PyObject *current_of(Hub hub) except? NULL:
+    """Return asyncio's current task of the loop (borrowed), or NULL."""
+    cdef PyObject *task = NULL
+    if hub.current_tasks is not None:
+        task = peek(<PyObject *>hub.current_tasks, <PyObject *>hub.loop)
+    return hub.current() if task is NULL else task
 
 
 cdef inline object lend(Hub hub, object given):

@@ -1,8 +1,11 @@
 # Layer 0. The memory of objects that are made and freed all the time is kept for the
 # next ones: `keep_memory(type, most)`. Cython's free lists serve only classes whose base
-# is in the same module. C code; each module that takes it has pools of its own.
+# is in the same module. Of one type a module, the last object that was freed can be kept
+# whole: `keep_one(type, wipe)`, where `wipe`, `bint wipe(PyObject *) noexcept`, makes it as
+# new, or says that it can't; `take_one()` returns it, or NULL. C code; each module that
+# takes it has pools of its own.
 
-from cpython.object cimport PyTypeObject
+from cpython.object cimport PyObject, PyTypeObject
 
 cdef extern from *:
     """
@@ -65,5 +68,36 @@ cdef extern from *:
         type->tp_free = fastask_free;
     #endif
     }
+
+    static PyObject *fastask_one = NULL;
+    static destructor fastask_dealloc_one = NULL;
+    static int (*fastask_wipe)(PyObject *object) = NULL;
+
+    static void fastask_free_one(PyObject *object) {
+        PyObject_GC_UnTrack(object);  /* to wipe it may run code of the user */
+        if (fastask_one == NULL && fastask_wipe(object) && fastask_one == NULL)
+            fastask_one = object;
+        else
+            fastask_dealloc_one(object);
+    }
+
+    static inline PyObject *fastask_take_one(void) {
+        PyObject *object = fastask_one;
+        if (object == NULL) return NULL;
+        fastask_one = NULL;
+        _Py_NewReference(object);
+        PyObject_GC_Track(object);
+        return object;
+    }
+
+    static void fastask_keep_one(PyTypeObject *type, void *wipe) {
+    #if CYTHON_USE_FREELISTS && !defined(Py_GIL_DISABLED) && !defined(PYPY_VERSION)
+        fastask_wipe = (int (*)(PyObject *))wipe;
+        fastask_dealloc_one = type->tp_dealloc;
+        type->tp_dealloc = fastask_free_one;
+    #endif
+    }
     """
     void keep_memory "fastask_keep_memory"(PyTypeObject *type, int most)
+    void keep_one "fastask_keep_one"(PyTypeObject *type, void *wipe)
+    PyObject *take_one "fastask_take_one"() noexcept

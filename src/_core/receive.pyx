@@ -4,11 +4,11 @@ from types import GenericAlias, UnionType
 
 cimport cython
 from cpython.object cimport PyObject, PyTypeObject
-from cpython.ref cimport Py_INCREF
+from cpython.ref cimport Py_DECREF, Py_INCREF
 
 from fastask._core.current cimport current_process
 from fastask._core.mailbox cimport Letter, find, take_out
-from fastask._core.pool cimport keep_memory
+from fastask._core.pool cimport keep_memory, keep_one, take_one
 from fastask._core.process cimport FREE, Process
 from fastask._core.ref cimport Ref
 from fastask._core.signal cimport unpack
@@ -153,10 +153,37 @@ cdef class Sleep(Wait):
         return 1
 
 
+cdef Receive _blank():
+    """Return a receive of the running process, for any message."""
+    cdef Process process = current_process()
+    cdef PyObject *over = take_one()
+    cdef Receive wait
+    if over is NULL:
+        wait = Receive.__new__(Receive)
+    else:
+        wait = <Receive>over
+        Py_DECREF(wait)  # the variable holds it
+    wait.process = process
+    return wait
+
+
+cdef bint _wipe(PyObject *freed) noexcept:
+    """Make a receive that nobody refers to as new; False when it cannot be."""
+    # A variable of its type would count as a reference, and free the receive again.
+    if (<Receive>freed).stage == PARKED or (<Receive>freed).patterns is not None:
+        return False
+    (<Receive>freed).process = None
+    (<Receive>freed).value = None
+    (<Receive>freed).ref = None
+    (<Receive>freed).stage = FRESH
+    (<Receive>freed).limited = (<Receive>freed).expired = False
+    (<Receive>freed).honoured = False
+    return True
+
+
 cdef Receive new_receive(tuple patterns):
     """Return a receive of the running process, with its patterns checked."""
-    cdef Receive wait = Receive.__new__(Receive)
-    wait.process = current_process()
+    cdef Receive wait = _blank()
     if not patterns:
         return wait
     if len(patterns) == 1 and type(patterns[0]) is Ref:
@@ -299,8 +326,7 @@ cdef object _receive_one(PyObject *pattern):
     cdef Receive wait
     if pattern is not NULL and type(<object>pattern) is not Ref:
         return new_receive((<object>pattern,))
-    wait = Receive.__new__(Receive)
-    wait.process = current_process()
+    wait = _blank()
     if pattern is not NULL:
         wait.ref = <Ref>pattern
     return wait
@@ -313,4 +339,5 @@ for _verb in (receive, sleep):
 
 
 keep_memory(<PyTypeObject *>Receive, 64)
+keep_one(<PyTypeObject *>Receive, <void *>_wipe)
 keep_memory(<PyTypeObject *>Sleep, 64)

@@ -23,6 +23,7 @@ from fastask._core.process cimport (
     CLOSING, DEAD, DOOMED, FREE, RUNNABLE, RUNNING, UNWINDING, WAITING, Process,
 )
 from fastask._core.signal cimport finish
+from fastask._core.slot cimport replace
 from fastask._core.wait cimport Wait
 from fastask._core.wheel cimport Node, nanoseconds, time_of
 
@@ -183,7 +184,10 @@ cdef class Stepper(Hub):
         if self.current_tasks is None:
             self.swap_current(self.loop, process)
         elif self.entered != <PyObject *>process:
-            PyDict_SetItem(self.current_tasks, self.loop, process)
+            if not replace(
+                <PyObject *>self.current_tasks, <PyObject *>self.loop, <PyObject *>process
+            ):
+                PyDict_SetItem(self.current_tasks, self.loop, process)
             self.entered = <PyObject *>process
         if process.fate == DOOMED or process.must_cancel or process.must_throw:
             error = self._interruption(process)

@@ -9,7 +9,8 @@ from asyncio import CancelledError
 from types import GenericAlias
 
 cimport cython
-from cpython.object cimport PyTypeObject
+from cpython.object cimport PyObject, PyTypeObject
+from cpython.ref cimport Py_DECREF
 
 from fastask._core.bond cimport ATTACHED, LINK, MONITOR, REPLY, Bond, attach, detach
 from fastask._core.current cimport current_process, runs_here, stranger
@@ -17,7 +18,7 @@ from fastask._core.mailbox cimport Letter, letters_with, put, take_out
 from fastask._core.message cimport (
     Down, Reply, failure_of, new_down, new_failed, new_ok, new_reply,
 )
-from fastask._core.pool cimport keep_memory
+from fastask._core.pool cimport keep_memory, keep_one, take_one
 from fastask._core.process cimport DEAD, Process, line_of
 from fastask._core.ref cimport DEMONITOR, NO_ALIAS, Ref
 from fastask._core.scheduler cimport Scheduler
@@ -25,7 +26,7 @@ from fastask._core.signal cimport (
     arrived, deliver, exit_by_call, exit_by_link, flush_down, unlink_processes,
 )
 from fastask._core.start cimport caller_for, start_linked, start_process
-from fastask._core.wait cimport Wait
+from fastask._core.wait cimport FRESH, PARKED, Wait
 
 from fastask._core.errors import NotOwnerError, TaskTimeoutError
 from fastask._core.process import join, unwatch, watch
@@ -78,15 +79,11 @@ cdef class Task(Bond):
         raise TypeError(f"{self!r} belongs to this event loop: cannot pickle it")
 
     def __await__(self):
-        cdef Await wait
         if not runs_here(self.watcher):
             if stranger() is not None:
                 return join_task(self)
             self.check_owner("await")
-        wait = Await.__new__(Await)
-        wait.process = self.watcher
-        wait.task = self
-        return wait
+        return _await_of(self)
 
     def __iter__(self):
         return join_task(self)
@@ -327,12 +324,36 @@ cdef class Await(Wait):
         )
 
 
+cdef Await _await_of(Task task):
+    cdef PyObject *over = take_one()
+    cdef Await wait
+    if over is NULL:
+        wait = Await.__new__(Await)
+    else:
+        wait = <Await>over
+        Py_DECREF(wait)  # the variable holds it
+    wait.process = task.watcher
+    wait.task = task
+    return wait
+
+
+cdef bint _wipe(PyObject *freed) noexcept:
+    """Make an await that nobody refers to as new; False when it cannot be."""
+    # A variable of its type would count as a reference, and free the await again.
+    if (<Await>freed).stage == PARKED:
+        return False
+    (<Await>freed).process = None
+    (<Await>freed).value = None
+    (<Await>freed).task = None
+    (<Await>freed).stage = FRESH
+    (<Await>freed).limited = (<Await>freed).expired = (<Await>freed).yields = False
+    return True
+
+
 cdef Await new_await(Task task, str verb, object timeout, bint yields):
     cdef Await wait
     task.check_owner(verb)
-    wait = Await.__new__(Await)
-    wait.process = task.watcher
-    wait.task = task
+    wait = _await_of(task)
     wait.limit_to(timeout)
     wait.yields = yields
     return wait
@@ -578,3 +599,4 @@ def completed(value):
 
 keep_memory(<PyTypeObject *>Task, 1024)
 keep_memory(<PyTypeObject *>Await, 64)
+keep_one(<PyTypeObject *>Await, <void *>_wipe)

@@ -12,6 +12,7 @@ from collections.abc import Coroutine
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
+from fastask._core.hub cimport current_of
 from fastask._core.mailbox cimport Letter
 from fastask._core.process cimport CLOSING, DEAD, DOOMED, FREE, UNWINDING, Process
 from fastask._core.stepped cimport step_by
@@ -141,7 +142,7 @@ cdef class Wait(Node):
     cdef int _take_turn(self, PyObject **out) except -1:
         """Yield one turn to the other processes, without being parked."""
         cdef object turn = None
-        if self.process.hub.current() == <PyObject *>self.process:
+        if current_of(self.process.hub) == <PyObject *>self.process:
             turn = self.process.hub
         out[0] = <PyObject *>turn
         Py_INCREF(turn)  # given to the caller
@@ -149,7 +150,7 @@ cdef class Wait(Node):
 
     cdef int _park(self, PyObject **out) except -1:
         cdef Process process = self.process
-        cdef PyObject *driver = process.hub.current()
+        cdef PyObject *driver = current_of(process.hub)
         if self.stage == FRESH and self.limited:
             process.hub.wheel.add(self, time_of(process.hub.wheel) + self.limit)
             if not process.hub.draining:
@@ -190,7 +191,7 @@ cdef class Wait(Node):
         if process.own_waits == 0 and process.fate != CLOSING:
             process.own_waits = 1
             raise ExitSignal(process.reason)
-        if process.hub.current() == <PyObject *>process:
+        if current_of(process.hub) == <PyObject *>process:
             out[0] = <PyObject *>self
             Py_INCREF(self)  # given to the caller
             return 0
