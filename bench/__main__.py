@@ -88,9 +88,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     if arguments.idle < 0:
         command.error(f"--idle must be an integer >= 0, got {arguments.idle}")
     arguments.rivals = (
-        RIVALS if arguments.rivals is None else arguments.rivals.split(",")
+        RIVALS
+        if arguments.rivals is None
+        else [name for name in arguments.rivals.split(",") if name]
     )
-    for name in filter(None, arguments.rivals):
+    for name in arguments.rivals:
         if name not in RIVALS:
             known = ", ".join(RIVALS)
             command.error(f"--rivals must be some of {known}, got {name!r}")

@@ -7,11 +7,10 @@ from fastask._core.wheel cimport Node
 
 @cython.no_gc
 cdef class Aim(Node):
-    # I7: an armed timer that aims at a process is in `target.timers`.
+    # I7: an armed timer that aims at a process is in `target.extra.timers`.
     cdef Process target
     cdef PyObject *aim_earlier
     cdef PyObject *aim_later
-    cdef int let_go(self) except -1
 
 
 cdef int aim(Aim timer, Process target) except -1

@@ -3,26 +3,24 @@
 cimport cython
 from cpython.object cimport PyObject
 
-from fastask._core.process cimport Process
+from fastask._core.process cimport Extra, Process
 from fastask._core.wheel cimport Node
 
 
 @cython.no_gc
 cdef class Aim(Node):
-
-    cdef int let_go(self) except -1:
-        """Drop what it held for the day it fires; it is not armed any more."""
-        return 0
+    pass
 
 
 cdef int aim(Aim timer, Process target) except -1:
     """Enter an armed timer in the list of its target."""
+    cdef Extra extra = target.extras()  # first of all: there may be no memory
     timer.target = target
     timer.aim_earlier = NULL
-    timer.aim_later = target.timers
-    if target.timers is not NULL:
-        (<Aim>target.timers).aim_earlier = <PyObject *>timer
-    target.timers = <PyObject *>timer
+    timer.aim_later = extra.timers
+    if extra.timers is not NULL:
+        (<Aim>extra.timers).aim_earlier = <PyObject *>timer
+    extra.timers = <PyObject *>timer
     return 0
 
 
@@ -32,7 +30,7 @@ cdef int unaim(Aim timer) except -1:
     if target is None:
         return 0
     if timer.aim_earlier is NULL:
-        target.timers = timer.aim_later
+        target.extra.timers = timer.aim_later
     else:
         (<Aim>timer.aim_earlier).aim_later = timer.aim_later
     if timer.aim_later is not NULL:
@@ -45,8 +43,8 @@ cdef int unaim(Aim timer) except -1:
 cdef int disarm_all(Process target) except -1:
     """Disarm every timer that aims at a process: it died."""
     cdef Aim timer
-    while target.timers is not NULL:
-        timer = <Aim>target.timers
+    while target.extra is not None and target.extra.timers is not NULL:
+        timer = <Aim>target.extra.timers
         unaim(timer)
         target.hub.wheel.remove(timer)
         timer.let_go()

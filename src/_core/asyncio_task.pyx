@@ -223,7 +223,8 @@ cdef class AsyncioTask(Process):
         if self.life == DEAD:
             return False
         while True:  # along a chain of processes that await each other
-            process.cancels += 1
+            process.extras()
+            process.extra.cancels += 1
             if process.fate == DOOMED or process.fate == CLOSING:
                 return True
             if not isinstance(process.awaited, Process):
@@ -465,7 +466,7 @@ cdef class AsyncioTask(Process):
 
     @property
     def _num_cancels_requested(self):
-        return self.cancels
+        return self.cancelling()
 
     @property
     def _cancel_message(self):

@@ -57,7 +57,7 @@ cdef int attach(Bond bond) except -1:
         bond.in_earlier = <PyObject *>last
         (<Bond>target.bonds_in).in_earlier = <PyObject *>bond
     bond.in_later = NULL
-    target.bonds_in_count += 1
+    target.bonds += 1
     if watcher.bonds_out is NULL:
         watcher.bonds_out = bond.out_earlier = <PyObject *>bond
     else:
@@ -66,7 +66,7 @@ cdef int attach(Bond bond) except -1:
         bond.out_earlier = <PyObject *>last
         (<Bond>watcher.bonds_out).out_earlier = <PyObject *>bond
     bond.out_later = NULL
-    watcher.bonds_out_count += 1
+    watcher.bonds += 1
     return 0
 
 
@@ -88,7 +88,7 @@ cdef bint detach(Bond bond) except -1:
             (<Bond>bond.in_later).in_earlier = bond.in_earlier
         else:
             (<Bond>target.bonds_in).in_earlier = bond.in_earlier
-    target.bonds_in_count -= 1
+    target.bonds -= 1
     if watcher.bonds_out is this:
         watcher.bonds_out = bond.out_later
         if bond.out_later is not NULL:
@@ -99,7 +99,7 @@ cdef bint detach(Bond bond) except -1:
             (<Bond>bond.out_later).out_earlier = bond.out_earlier
         else:
             (<Bond>watcher.bonds_out).out_earlier = bond.out_earlier
-    watcher.bonds_out_count -= 1
+    watcher.bonds -= 1
     bond.in_earlier = bond.in_later = bond.out_earlier = bond.out_later = NULL
     Py_DECREF(bond)  # taken in attach; the caller holds another
     return True
@@ -111,10 +111,7 @@ cdef Bond link_between(Process one, Process other):
     cdef PyObject *cursor
     cdef Bond bond
     few, many = one, other
-    if (
-        one.bonds_in_count + one.bonds_out_count
-        > other.bonds_in_count + other.bonds_out_count
-    ):
+    if one.bonds > other.bonds:
         few, many = other, one
     cursor = few.bonds_in
     while cursor is not NULL:

@@ -523,7 +523,7 @@ cdef class CallWait(Wait):
         return error
 
     cdef int expire(self) except -1:
-        seconds = self.limit / 1e9
+        seconds = self.limit()
         if self.kind == STOP:
             text = f"{short(self.dest)} did not stop within {seconds:g} s"
         else:

@@ -45,6 +45,8 @@ cdef class Extra:
     cdef double grace           # negative: that of the hub
     cdef Lineage line
     cdef object cancel_message
+    cdef int cancels            # by asyncio, that were not taken back
+    cdef PyObject *timers       # that send to the process; borrowed from the wheel
 
 
 cdef class Process:
@@ -54,7 +56,7 @@ cdef class Process:
     cdef object body            # coroutine; the asyncio task when adopted; None: dead
     cdef object context         # or what to make one of, while it does not run (I25)
     cdef object function        # what it runs, for people; None when dead
-    cdef Node parked            # the wait of ours it is parked in
+    cdef object parked          # the wait of ours it is parked in
     cdef object awaited         # the future it awaits
     cdef object outcome         # what it returned
     cdef object reason          # exit reason, from the moment that it is fixed
@@ -67,11 +69,8 @@ cdef class Process:
     cdef PyObject *run_next
     cdef PyObject *bonds_in     # bonds whose target it is; it owns one reference each
     cdef PyObject *bonds_out    # bonds whose watcher it is; borrowed
-    cdef PyObject *timers       # timers that send to it; borrowed from the wheel
     cdef long long born
-    cdef unsigned int bonds_in_count
-    cdef unsigned int bonds_out_count
-    cdef int cancels
+    cdef unsigned int bonds     # how many it has, of both kinds
     cdef unsigned char life
     cdef unsigned char fate
     cdef unsigned char own_waits    # reached since it is unwinding
@@ -90,7 +89,7 @@ cdef class Process:
     cdef flag fails             # its body returned the error that it ended with
     cdef flag given             # its coroutine was handed in as an object
     cdef flag as_task           # it stands for an asyncio task; the table does not own it
-    cdef public bint _asyncio_future_blocking
+    cdef flag blocking          # to asyncio, `_asyncio_future_blocking`
 
     cdef int wake(self) except -1
     cdef int queue(self) except -1

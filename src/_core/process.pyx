@@ -167,7 +167,8 @@ cdef class Process:
             return self.body.cancel(msg)
         cdef Process process = self
         while True:  # along a chain of processes that await each other
-            process.cancels += 1
+            process.extras()
+            process.extra.cancels += 1
             if process.fate == DOOMED or process.fate == CLOSING:
                 return True
             if type(process.awaited) is not Process:
@@ -187,7 +188,9 @@ cdef class Process:
     @cython.embedsignature.format("clinic")
     def cancelling(self):
         """Return how many calls of `cancel` were not taken back by `uncancel`."""
-        return self.body.cancelling() if self.adopted and self.body else self.cancels
+        if self.adopted and self.body is not None:
+            return self.body.cancelling()
+        return 0 if self.extra is None else self.extra.cancels
 
     @cython.binding(False)
     @cython.embedsignature.format("clinic")
@@ -195,11 +198,13 @@ cdef class Process:
         """Take back one call of `cancel`; return how many remain."""
         if self.adopted and self.body is not None:
             return self.body.uncancel()
-        if self.cancels > 0:
-            self.cancels -= 1
-            if self.cancels == 0:
+        if self.extra is None:
+            return 0
+        if self.extra.cancels > 0:
+            self.extra.cancels -= 1
+            if self.extra.cancels == 0:
                 self.must_cancel = False
-        return self.cancels
+        return self.extra.cancels
 
     def get_name(self):
         """Return the registered name, the label or a name made of the id."""
@@ -224,6 +229,14 @@ cdef class Process:
 
     def _make_cancelled_error(self):
         return CancelledError()  # `asyncio.gather` asks for it
+
+    @property
+    def _asyncio_future_blocking(self):
+        return self.blocking == 1
+
+    @_asyncio_future_blocking.setter
+    def _asyncio_future_blocking(self, value):
+        self.blocking = bool(value)
 
     @property
     def _coro(self):
@@ -423,7 +436,7 @@ cdef int _step_join(PyObject *iterator, PyObject **out) except -1:
         Py_INCREF(value)  # given to the caller
         return 1
     if join.subject is join.process:
-        join.process._asyncio_future_blocking = True
+        join.process.blocking = True
     else:
         join.subject._asyncio_future_blocking = True
     out[0] = <PyObject *>join.subject

@@ -8,10 +8,8 @@ from fastask._core.wait cimport Wait
 
 @cython.final
 cdef class Receive(Wait):
-    cdef Ref ref            # the only pattern, when it is a ref
-    cdef tuple patterns     # None: any message
+    cdef object pattern     # the only one, when it is a ref, or a tuple; None: any message
     cdef Letter seen        # the newest letter that was tried
-    cdef unsigned int removals
 
     cdef bint take(self) except -1
     cdef Letter _scan(self, Process process)

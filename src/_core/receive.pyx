@@ -68,23 +68,23 @@ cdef class Receive(Wait):
         return self.take()
 
     cdef int expire(self) except -1:
-        raise TimeoutError(f"no matching message within {self.limit / 1e9:g} s")
+        raise TimeoutError(f"no matching message within {self.limit():g} s")
 
     cdef bint wants(self, Letter letter) except -1:
         # Types and predicates may run code of the user: they are tried in the
         # receiver's own turn, never in the sender's.
-        return self.ref is None or letter.tag is self.ref
+        return type(self.pattern) is not Ref or letter.tag is self.pattern
 
     cdef bint take(self) except -1:
         """Take the oldest matching message into `value`; False when there is none."""
         cdef Process process = self.process
         cdef Letter letter
-        if self.ref is not None:
-            letter = find(&process.mailbox, self.ref)
-        elif self.patterns is None:
+        if self.pattern is None:
             if process.mailbox.head is NULL:
                 return False
             letter = <Letter>process.mailbox.head
+        elif type(self.pattern) is Ref:
+            letter = find(&process.mailbox, <Ref>self.pattern)
         else:
             letter = self._scan(process)
         if letter is None:
@@ -122,7 +122,7 @@ cdef class Receive(Wait):
         return None
 
     cdef bint _matches(self, Letter letter) except -1:
-        for pattern in self.patterns:
+        for pattern in <tuple>self.pattern:
             if type(pattern) is Ref:
                 if letter.tag is pattern:
                     return True
@@ -142,7 +142,9 @@ cdef class Sleep(Wait):
         return False
 
     cdef int _step(self, PyObject **out) except -1:
-        if self.limit != 0 or not self.limited or self.process.fate != FREE:
+        if (
+            self.alarm is None or self.alarm.limit != 0 or self.process.fate != FREE
+        ):
             return Wait._step(self, out)
         if self.stage == FRESH:
             self.stage = PARKED
@@ -170,14 +172,14 @@ cdef Receive _blank():
 cdef bint _wipe(PyObject *freed) noexcept:
     """Make a receive that nobody refers to as new; False when it cannot be."""
     # A variable of its type would count as a reference, and free the receive again.
-    if (<Receive>freed).stage == PARKED or (<Receive>freed).patterns is not None:
+    if (<Receive>freed).stage == PARKED or type((<Receive>freed).pattern) is tuple:
         return False
     (<Receive>freed).process = None
     (<Receive>freed).value = None
-    (<Receive>freed).ref = None
+    (<Receive>freed).pattern = None
+    (<Receive>freed).alarm = None
     (<Receive>freed).stage = FRESH
-    (<Receive>freed).limited = (<Receive>freed).expired = False
-    (<Receive>freed).honoured = False
+    (<Receive>freed).expired = (<Receive>freed).honoured = False
     return True
 
 
@@ -187,7 +189,7 @@ cdef Receive new_receive(tuple patterns):
     if not patterns:
         return wait
     if len(patterns) == 1 and type(patterns[0]) is Ref:
-        wait.ref = <Ref>patterns[0]
+        wait.pattern = patterns[0]
         return wait
     for pattern in patterns:
         if type(pattern) is Ref or isinstance(pattern, (type, UnionType)):
@@ -196,7 +198,7 @@ cdef Receive new_receive(tuple patterns):
             raise TypeError(
                 f"patterns must be a Ref, a type or a predicate, got {pattern!r}"
             )
-    wait.patterns = patterns
+    wait.pattern = patterns
     return wait
 
 
@@ -315,8 +317,7 @@ def sleep(seconds):
     """
     cdef Sleep wait = Sleep.__new__(Sleep)
     if seconds is not None:
-        wait.limit = limit_of("seconds", seconds)
-        wait.limited = True
+        wait.set_alarm(limit_of("seconds", seconds))
     wait.process = current_process()
     return wait
 
@@ -328,7 +329,7 @@ cdef object _receive_one(PyObject *pattern):
         return new_receive((<object>pattern,))
     wait = _blank()
     if pattern is not NULL:
-        wait.ref = <Ref>pattern
+        wait.pattern = <object>pattern
     return wait
 
 

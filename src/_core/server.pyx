@@ -30,7 +30,7 @@ from fastask._core.signal cimport unpack
 from fastask._core.starting cimport Starting, StartWait, new_start
 from fastask._core.step cimport silence
 from fastask._core.wait cimport FRESH, PARKED, Wait
-from fastask._core.wheel cimport IDLE, time_of
+from fastask._core.wheel cimport time_of
 
 from fastask._core.errors import Exit, ExitSignal
 from fastask._core.reason import NORMAL, SHUTDOWN, TIMEOUT
@@ -136,7 +136,9 @@ cdef class Server(Wait):
     cdef int _listen(self, PyObject **out) except -1:
         cdef Process process = self.process
         if self.idle >= 0:
-            process.hub.wheel.add(self, time_of(process.hub.wheel) + self.idle)
+            self.set_alarm(self.idle)
+            self.alarm.wait = self
+            process.hub.wheel.add(self.alarm, time_of(process.hub.wheel) + self.idle)
         self.stage = PARKED
         process.parked = self
         out[0] = <PyObject *>self
@@ -146,8 +148,7 @@ cdef class Server(Wait):
     cdef int _unlisten(self) except -1:
         if self.stage == PARKED:
             self.stage = FRESH
-            if self.slot != IDLE:
-                self.process.hub.wheel.remove(self)
+            self.drop_alarm()
             if self.process.parked is self:
                 self.process.parked = None
         return 0

@@ -198,8 +198,6 @@ cdef object _record(Process process, bint observed):
 
 cdef int _release(Process process) except -1:
     process.leave_table()
-    if process.timers is not NULL:
-        disarm_all(process)
     process.body = process.function = process.awaited = None
     try:
         if process.extra is not None:
@@ -248,6 +246,7 @@ cdef bint _is_awaited(Process process) except -1:
 
 cdef int _release_extras(Process process) except -1:
     cdef Extra extra = process.extra
+    disarm_all(process)
     if extra.name is not None:
         del process.hub.names[extra.key]
         extra.name = extra.key = None
@@ -301,9 +300,9 @@ cdef int _tell(Process process) except -1:
     cdef object reason = process.reason
     cdef Bond bond
     if process.bonds_out is NULL:
-        if process.bonds_in_count == 1:
+        if process.bonds == 1:
             return _tell_one(<Bond>process.bonds_in, reason)
-        if process.bonds_in_count == 2:
+        if process.bonds == 2:
             bond = <Bond>process.bonds_in
             return _tell_two(bond, <Bond>bond.in_later, reason)
     try:

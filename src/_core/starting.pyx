@@ -134,7 +134,7 @@ cdef class StartWait(Wait):
         process.reported = True  # the caller learns it
         exit_by_call(process, self.process, _KILL)
         raise StartError(
-            f"{function_name(self.function)} did not start within {self.limit / 1e9:g} s",
+            f"{function_name(self.function)} did not start within {self.limit():g} s",
             reason=_TIMEOUT,
         )
 
@@ -142,7 +142,7 @@ cdef class StartWait(Wait):
         cdef Starting starting = self.starting
         cdef Process me = self.process
         cdef Process process
-        cdef bint late = self.expired or (self.limited and self.limit == 0)
+        cdef bint late = self.expired or (self.alarm is not None and self.alarm.limit == 0)
         if starting is not None:
             starting.waiting = None
             if starting.state == STARTING and starting.target.life != DEAD:

@@ -289,7 +289,7 @@ cdef class Await(Wait):
         cdef int taken = task.take()
         cdef object value
         if taken == NOTHING:
-            if not self.limited and not task.flags & (MONITOR | REPLY):
+            if self.alarm is None and not task.flags & (MONITOR | REPLY):
                 self.leave()
                 raise RuntimeError(
                     f"cannot await {task!r} without a limit: its outcome was taken, "
@@ -313,9 +313,9 @@ cdef class Await(Wait):
             return 0
         self.task.forget()
         raise TaskTimeoutError(
-            f"{self.task!r} did not finish within {self.limit / 1e9:g} s",
+            f"{self.task!r} did not finish within {self.limit():g} s",
             tasks=(self.task,),
-            timeout=self.limit / 1e9,
+            timeout=self.limit(),
         )
 
     cdef bint wants(self, Letter letter) except -1:
@@ -346,7 +346,8 @@ cdef bint _wipe(PyObject *freed) noexcept:
     (<Await>freed).value = None
     (<Await>freed).task = None
     (<Await>freed).stage = FRESH
-    (<Await>freed).limited = (<Await>freed).expired = (<Await>freed).yields = False
+    (<Await>freed).alarm = None
+    (<Await>freed).expired = (<Await>freed).yields = False
     return True
 
 
@@ -377,7 +378,7 @@ cdef class Shutdown(Wait):
             # Time ran out: kill, and wait for the end without a limit.
             self.expired = False
             self.late = True
-            self.limited = False
+            self.drop_alarm()
             exit_by_call(process, task.watcher, _KILL)
             return self._take()
         if self.sent:

@@ -9,14 +9,16 @@ behalf of the process) it yields a future, the gate.
 
 from collections.abc import Coroutine
 
+cimport cython
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
 from fastask._core.hub cimport current_of
 from fastask._core.mailbox cimport Letter
+from fastask._core.pool cimport keep_memory
 from fastask._core.process cimport CLOSING, DEAD, DOOMED, FREE, UNWINDING, Process
 from fastask._core.stepped cimport step_by
-from fastask._core.wheel cimport IDLE, limit_of, time_of
+from fastask._core.wheel cimport IDLE, Node, limit_of, time_of
 
 from fastask._core.errors import ExitSignal
 
@@ -26,7 +28,20 @@ cdef extern from "Python.h":
     bint PyObject_GC_IsTracked(object thing)
 
 
-cdef class Wait(Node):
+@cython.final
+@cython.no_gc
+cdef class Alarm(Node):
+    cdef int fire(self) except -1:
+        cdef Wait wait = self.wait
+        self.wait = None
+        return wait.ring()
+
+    cdef int let_go(self) except -1:
+        self.wait = None
+        return 0
+
+
+cdef class Wait:
     """The base of everything of fastask that is awaited."""
 
     def __init__(self):
@@ -77,9 +92,31 @@ cdef class Wait(Node):
     cdef int limit_to(self, object seconds) except -1:
         """Limit the wait to a number of seconds that a user gave, or None."""
         if seconds is not None:
-            self.limit = limit_of("timeout", seconds)
-            self.limited = True
+            self.set_alarm(limit_of("timeout", seconds))
         return 0
+
+    cdef int set_alarm(self, long long limit) except -1:
+        """Have the wait end so many nanoseconds after its first step."""
+        self.alarm = Alarm.__new__(Alarm)
+        self.alarm.limit = limit
+        return 0
+
+    cdef int drop_alarm(self) except -1:
+        """Have the time of the wait not be limited any more."""
+        if self.alarm is not None:
+            self._disarm()
+            self.alarm = None
+        return 0
+
+    cdef int _disarm(self) except -1:
+        if self.alarm.slot != IDLE:
+            self.process.hub.wheel.remove(self.alarm)
+            self.alarm.wait = None
+        return 0
+
+    cdef double limit(self) except? -1.0:
+        """Return the seconds that the wait may take."""
+        return self.alarm.limit / 1e9
 
     cdef int rouse(self) except -1:
         """Make whoever drives the wait step it again."""
@@ -90,7 +127,8 @@ cdef class Wait(Node):
             self.gate.set_result(None)
         return 0
 
-    cdef int fire(self) except -1:
+    cdef int ring(self) except -1:
+        """Be told that the time is over."""
         self.expired = True
         return self.rouse()
 
@@ -98,8 +136,8 @@ cdef class Wait(Node):
         """Let go of everything; the wait is over or abandoned."""
         cdef Process process = self.process
         if self.stage == PARKED:
-            if self.slot != IDLE:
-                process.hub.wheel.remove(self)
+            if self.alarm is not None:
+                self._disarm()
             if process.parked is self:
                 process.parked = None
             elif self.gate is not None and process.extra is not None:
@@ -128,7 +166,7 @@ cdef class Wait(Node):
             show(self)
         if self.poll():
             pass
-        elif self.expired or (self.limited and self.limit == 0):
+        elif self.expired or (self.alarm is not None and self.alarm.limit == 0):
             self.leave()
             self.expire()
         else:
@@ -151,8 +189,11 @@ cdef class Wait(Node):
     cdef int _park(self, PyObject **out) except -1:
         cdef Process process = self.process
         cdef PyObject *driver = current_of(process.hub)
-        if self.stage == FRESH and self.limited:
-            process.hub.wheel.add(self, time_of(process.hub.wheel) + self.limit)
+        if self.stage == FRESH and self.alarm is not None:
+            self.alarm.wait = self
+            process.hub.wheel.add(
+                self.alarm, time_of(process.hub.wheel) + self.alarm.limit
+            )
             if not process.hub.draining:
                 process.hub.arm()
         self.stage = PARKED
@@ -222,3 +263,4 @@ cdef int _step_wait(PyObject *wait, PyObject **out) except -1:
 
 
 step_by(<PyTypeObject *>Wait, <void *>_step_wait)
+keep_memory(<PyTypeObject *>Alarm, 1024)

@@ -65,6 +65,7 @@ cdef class Node:
     cdef unsigned long long order       # breaks ties between equal deadlines
     cdef short slot                     # IDLE, DUE, or 1 + its place in the table
     cdef int fire(self) except -1
+    cdef int let_go(self) except -1
 
 
 cdef struct Slot:
@@ -86,6 +87,7 @@ cdef class Wheel:
     cdef int advance(self, long long now) except -1
     cdef long long next_deadline(self) noexcept
     cdef int clear(self) except -1
+    cdef int _drop(self, Node node) except -1
     cdef list nodes(self)
     cdef int stand(self, long long now) except -1
 

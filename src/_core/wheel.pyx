@@ -33,6 +33,10 @@ cdef class Node:
         """Run when the deadline has passed; the node is no longer armed."""
         return 0
 
+    cdef int let_go(self) except -1:
+        """Drop what the node held for the day it fires; it is not armed any more."""
+        return 0
+
 
 cdef inline bint _before(Node one, Node other) noexcept:
     if one.deadline != other.deadline:
@@ -119,11 +123,15 @@ cdef class Wheel:
         """Disarm every node without firing it."""
         cdef int index
         while self.due.head is not NULL:
-            self.remove(<Node>self.due.head)
+            self._drop(<Node>self.due.head)
         for index in range(LEVELS * SLOTS):
             while self.slots[index].head is not NULL:
-                self.remove(<Node>self.slots[index].head)
+                self._drop(<Node>self.slots[index].head)
         return 0
+
+    cdef int _drop(self, Node node) except -1:
+        self.remove(node)
+        return node.let_go()
 
     cdef list nodes(self):
         """Return every armed node."""
