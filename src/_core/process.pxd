@@ -14,6 +14,19 @@ cdef enum Life:
     RUNNING     # its coroutine is on the stack
     WAITING     # parked in a wait of ours, or awaiting a future; adopted: always
     DEAD
+    REMOTE      # it stands for a process of another node: `carry` takes what reaches it
+
+
+cdef enum Carried:
+    MESSAGE     # what reaches a process of another node
+    EXIT        # the exit signal of a call
+    LINK_EXIT   # that of a link
+    KILL_NOW    # a kill by who started it: it counts as ended from then on
+    LINK_TO
+    UNLINK_FROM
+    WATCH       # somebody wants to hear of its end
+    CALL_TO
+    GIVE_UP     # nobody waits for the answer to a call any more
 
 
 cdef enum Fate:
@@ -45,6 +58,7 @@ cdef class Extra:
     cdef double grace           # negative: that of the hub
     cdef Lineage line
     cdef object cancel_message
+    cdef tuple abroad           # how other nodes name the process, once one knows it (I27)
 
 
 cdef class Process:
@@ -90,6 +104,7 @@ cdef class Process:
     cdef flag fails             # its body returned the error that it ended with
     cdef flag given             # its coroutine was handed in as an object
     cdef flag as_task           # it stands for an asyncio task; the table does not own it
+    cdef flag foreign           # it is, or was, `REMOTE`
     cdef public bint _asyncio_future_blocking
 
     cdef int wake(self) except -1
@@ -98,6 +113,7 @@ cdef class Process:
     cdef Extra extras(self)
     cdef int enter_table(self) except -1
     cdef int leave_table(self) except -1
+    cdef int carry(self, int what, object subject, object value) except -1
     cdef int join_by(self, Process waiter) except -1
     cdef int leave_to(self, Process waiter) except -1
     cdef int settle(self) except -1

@@ -30,12 +30,12 @@ from fastask._core.call import (
     stop_server,
 )
 from fastask._core.errors import CallError
+from fastask._core.names import Address
 from fastask._core.process import Process
 from fastask._core.reason import NORMAL, normalise
 from fastask._core.server import start_server
 from fastask._core.verb import self_
 from fastask.child_spec import ChildSpec, Restart, Shutdown, StartWith
-from fastask.node import Address
 
 __all__ = [
     "Answer",
