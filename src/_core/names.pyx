@@ -79,7 +79,7 @@ cdef Process lookup(Scheduler scheduler, object dest, str argument):
         if dest.node == node_of(scheduler):
             return named(scheduler, dest.name, argument)
         name_key(dest.name, argument)
-        return None if scheduler.cluster is None else <Process?>scheduler.cluster.find(dest)
+        return None if scheduler.cluster is None else <Process>scheduler.cluster.find(dest)
     if isinstance(dest, _Located):
         process = dest.whereis()
         if process is not None and not isinstance(process, Process):

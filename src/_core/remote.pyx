@@ -92,13 +92,15 @@ cdef class Remote(Process):
             self.session.message(self, value)
         elif what == EXIT:
             self.session.exit(self, subject, value)
+            if subject is None:
+                self.doomed = value
             if value is _KILL and self.started:
                 end_foreign(self, _KILLED)
         elif what == LINK_EXIT:
             self.session.exit_by_link(self, subject, value)
         elif what == KILL_NOW:
             self.session.exit(self, None, _KILL)
-            end_foreign(self, _KILLED)
+            end_foreign(self, _KILLED if self.doomed is None else self.doomed)
         elif what == LINK_TO:
             self.carry(WATCH, None, None)  # the link breaks when its end is told
             self.session.link_to(self, subject)
@@ -135,6 +137,8 @@ cdef class Watch(Bond):
     cdef int exited(self, Process dead, Process survivor, object reason) except -1:
         if dead is self.target:
             return 0  # the other node learns it with the end, and has the link
+        if reason is _NOCONNECTION:
+            dead.reported = True  # the loss of a node is no crash of what it takes along
         if not self.streams:
             return exit_by_link(survivor, dead, reason)
         if reason is not _NORMAL and not survivor.traps:
@@ -155,12 +159,14 @@ cdef class Asked(Wait):
 
     cdef int rouse(self) except -1:
         cdef GenCall call = self.call
+        cdef object session = self.session
+        cdef object serial = self.serial
         if call is None:
             return 0
         self.call = None
-        call.waiting = None
-        self.session.answered(self.serial, call.target, call.state != ENDED, call.answer)
-        call.answer = None
+        call.waiting = None  # which frees `self`
+        value, call.answer = call.answer, None
+        session.answered(serial, call.target, call.state != ENDED, value)
         return 0
 
 
@@ -207,8 +213,18 @@ def ref_target(Ref ref):
     return None if ref.mode == NO_ALIAS else ref.process
 
 
-def end(Remote remote, reason):
-    """The process of a stand-in has ended for `reason`, or is lost."""
+def was_reported(Process process):
+    """Tell whether the crash of a process is in the log, or its cause is."""
+    return process.reported != 0
+
+
+def end(Remote remote, reason, bint reported=False):
+    """The process of a stand-in has ended for `reason`, or is lost.
+
+    `reported`: its crash is in the log of its node, so those that it takes along are not
+    reported once more.
+    """
+    remote.reported = reported
     if remote.cancelling and reason is _SHUTDOWN:
         remote.was_cancelled = True
     remote.returned = reason is _NORMAL  # with None: only tasks owe a value
@@ -335,11 +351,12 @@ def unlink_from(Remote remote, Process process):
             detach(bond)
 
 
-def exit_from_link(Remote remote, Process process, reason):
+def exit_from_link(Remote remote, Process process, reason, bint reported):
     """A process of another node has ended, to which one of this node is linked."""
     cdef Bond bond = link_between(remote, process)
     if bond is None:
         return False
+    remote.reported = reported
     detach(bond)
     if bond.ref is not None:
         bond.ref.bond = None

@@ -154,7 +154,8 @@ class Line:
             or session.incarnation != incarnation
         ):
             session = Session(cluster, name, incarnation)
-        elif cluster.name < name:  # both opened a link at the same time
+        elif cluster.name < name and not session.awaits:
+            # Both opened a link at the same time.
             self._reject(CROSSED)
             return
         self._say(Kind.WELCOME, "")
@@ -181,6 +182,7 @@ class Line:
             # The session waits for the link that the other side opened.
             session, self.session = self.session, None
             if session is not None:
+                session.awaits = True
                 self.cluster.loop.call_later(self.cluster.limit, session.expire)
             self.close(why)
             return

@@ -31,6 +31,9 @@ from fastask.supervisor import Supervisor
 TIME_TO_STOP = 4.0
 """Seconds that a worker has to stop in order, before it is killed."""
 
+TIME_TO_START = 60.0
+"""Seconds that it has at least until it gives a sign of life first."""
+
 BEATS = 4
 """How many times in `net_ticktime` a worker is asked whether it lives."""
 
@@ -71,6 +74,8 @@ class LocalEngine:
         self.app = app
         self.workers: dict[str, Worker] = {}
         self.ticktime = 60.0
+        self.supervisor: Supervisor | None = None
+        self._opening: set[asyncio.Task[SocketLink]] = set()
 
     async def start(
         self,
@@ -91,7 +96,6 @@ class LocalEngine:
         self.listener = listener
         self.ticktime = net_ticktime
         self.me = Peer(name, uuid.uuid4().hex, f"pid {os.getpid()}")
-        self._opening: set[asyncio.Task[SocketLink]] = set()
         names = [f"{name}/{number}" for number in range(self.count)]
         self.workers = {each: Worker(self, each) for each in names}
         self.supervisor = await Supervisor.start_link(
@@ -127,7 +131,7 @@ class LocalEngine:
         """Stop the workers, side by side, and wait for their end."""
         for worker in self.workers.values():
             worker.ask_to_stop()
-        if self.supervisor.process is not None and self.supervisor.process.alive:
+        if self.supervisor is not None and self.supervisor.whereis() is not None:
             await self.supervisor.stop()
         for task in self._opening:
             task.cancel()
@@ -238,6 +242,7 @@ class Worker:
             if message["op"] == "connect":
                 engine.bring_together(self, message["number"], message["name"])
             elif message["op"] == "ready":
+                heart.begin()
                 self.peer = Peer(self.name, incarnation, f"pid {pid}")
                 engine.came_up(self, self.peer)
                 if not self.first_up.done():
@@ -336,9 +341,13 @@ class Heart:
         self.ticktime = ticktime
         self.pid = pid
         self.is_hung = False
-        self._heard = loop.time()
+        self._heard = loop.time() + TIME_TO_START
         pulse.setblocking(False)
         self._timer = loop.call_later(ticktime / BEATS, self._beat)
+
+    def begin(self) -> None:
+        """It is up, and has no more than `ticktime` from now on."""
+        self._heard = self.loop.time()
 
     def _beat(self) -> None:
         now = self.loop.time()

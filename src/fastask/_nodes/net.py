@@ -50,12 +50,18 @@ class Net(GenServer):
                 security=options.security,
                 net_ticktime=options.net_ticktime,
             )
-        except BaseException:  # raised again
+        except Exception:  # raised again; nothing is left of what was started
+            await self._leave()
+            raise
+        except BaseException:  # raised again, and there is no time
             self.cluster.hang_up()
             raise
 
     async def terminate(self, reason: Any) -> None:
         """Leave the cluster, then stop what the node runs."""
+        await self._leave()
+
+    async def _leave(self) -> None:
         try:
             await self.cluster.leave()
         finally:

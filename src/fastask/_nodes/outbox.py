@@ -50,14 +50,30 @@ class Outbox:
     """One direction of a link, from the messages to the frames."""
 
     __slots__ = (
-        "_big", "_chunks", "_count", "_drained", "_first", "_lanes", "_link", "_long",
-        "_mark", "_seq", "_size", "_waiting", "credit", "loop", "scheduled", "unsent",
-    )  # fmt: skip
+        "_big",
+        "_chunks",
+        "_count",
+        "_drained",
+        "_first",
+        "_is_closed",
+        "_lanes",
+        "_link",
+        "_long",
+        "_mark",
+        "_seq",
+        "_size",
+        "_waiting",
+        "credit",
+        "loop",
+        "scheduled",
+        "unsent",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, mark: int) -> None:
         self.loop = loop
         self._mark = mark
         self._link: Link | None = None
+        self._is_closed = False
         self._seq = 1  # the greeting was number 0
         self._big = 0
         self.credit = CREDIT
@@ -146,6 +162,7 @@ class Outbox:
     def close(self) -> None:
         """Forget everything: the link is no more."""
         self._link = None
+        self._is_closed = True
         self._waiting.clear()
         self._chunks.clear()
         self._lanes.clear()
@@ -156,12 +173,12 @@ class Outbox:
     def flush(self) -> None:
         """Make a frame of what was gathered, and send what may be sent."""
         self.scheduled = False
-        if self._link is None:
+        if self._is_closed:
             return
         if self._count:
             frame = self._first, self._long, self._count, self._size
             self._first, self._long, self._count, self._size = [], [], 0, 0
-            if self.credit > 0 and not self._waiting:
+            if self.credit > 0 and not self._waiting and self._link is not None:
                 self.credit -= frame[3]
                 self._send(frame, 0)
             else:
@@ -190,7 +207,7 @@ class Outbox:
         self._link.send([b"".join([head, *first]), *long])
 
     def _pump(self) -> None:
-        while self.credit > 0:
+        while self.credit > 0 and self._link is not None:
             if self._waiting:
                 frame = self._waiting.popleft()
                 self.unsent -= frame[3]
@@ -223,7 +240,7 @@ class Outbox:
 
     async def drain(self) -> None:
         """Wait until nothing waits for credit; returns at once when closed."""
-        while self.unsent and self._link is not None:
+        while self.unsent and not self._is_closed:
             if self._drained is None or self._drained.done():
                 self._drained = self.loop.create_future()
             await asyncio.shield(self._drained)

@@ -39,6 +39,7 @@ from fastask._core.remote import (
     start_here,
     stop_watching,
     unlink_from,
+    was_reported,
     watch_for,
     wire_name,
 )
@@ -51,6 +52,7 @@ from fastask._nodes.wire import (
     CONTROL,
     LAST,
     LINKED,
+    REPORTED,
     STREAMS,
     FrameError,
     Kind,
@@ -88,6 +90,7 @@ class Session:
         self.shares_main = False
         self.link: Link | None = None
         self.is_closed = False
+        self.awaits = False  # the link that the other side opened at the same time
         self._thread = threading.get_ident()
         self._exports = exports(cluster.loop)
         self._expected = 1  # the greeting was number 0
@@ -352,17 +355,30 @@ class Session:
         self, remote: Remote, source: Process[Any], reason: object
     ) -> None:
         """Send the exit signal of a link, which is no more then."""
-        self._signal(Kind.LINK_EXIT, remote, source, reason)
+        flags = REPORTED if was_reported(source) else 0
+        self._signal(Kind.LINK_EXIT, remote, source, reason, flags)
 
     def _signal(
-        self, kind: int, remote: Remote, source: Process[Any] | None, reason: object
+        self,
+        kind: int,
+        remote: Remote,
+        source: Process[Any] | None,
+        reason: object,
+        flags: int = 0,
     ) -> None:
         head: tuple[Any, ...] = (source,)
         if remote.tag == NAME:
             head = (remote.meant, source)
         data, buffers = codec.dumps_reason(self, head, reason)
         self.outbox.put(
-            kind, remote.tag, 0, remote.number, remote.origin, data, buffers, source
+            kind,
+            remote.tag | flags,
+            0,
+            remote.number,
+            remote.origin,
+            data,
+            buffers,
+            source,
         )
 
     def link_to(self, remote: Remote, process: Process[Any]) -> None:
@@ -463,7 +479,8 @@ class Session:
         self, serial: int, reason: object, sender: Process[Any] | None = None
     ) -> None:
         data, buffers = codec.dumps_reason(self, (), reason)
-        self.outbox.put(Kind.DOWN, 0, serial, 0, 0, data, buffers, sender)
+        flags = REPORTED if sender is not None and was_reported(sender) else 0
+        self.outbox.put(Kind.DOWN, flags, serial, 0, 0, data, buffers, sender)
 
     def answered(
         self, serial: int, server: Process[Any] | None, is_answer: bool, value: object
@@ -591,7 +608,7 @@ def _on_link_exit(
 ) -> None:
     who, (source, reason) = s.target(flags, number, origin, data, long)
     if who is not None:
-        exit_from_link(source, who, reason)
+        exit_from_link(source, who, reason, bool(flags & REPORTED))
 
 
 def _on_cancel(
@@ -627,12 +644,12 @@ def _on_unwatch(
 
 
 def _on_down(
-    s: Session, _f: int, serial: int, _n: int, _o: int, data: Buffer, long: Any
+    s: Session, flags: int, serial: int, _n: int, _o: int, data: Buffer, long: Any
 ) -> None:
     ref = s._asked.pop(serial, None)
     remote = None if ref is None else ref()
     if remote is not None:
-        end(remote, s.reason(data, long))
+        end(remote, s.reason(data, long), bool(flags & REPORTED))
 
 
 def _on_done(

@@ -67,6 +67,9 @@ LINKED = 1
 STREAMS = 2
 """The flag of a task that works at an item of a stream."""
 
+REPORTED = 16
+"""The flag of an end that is in the log of its node; whom it takes along is not."""
+
 _LEAST, _MOST = min(Kind), max(Kind)
 
 Message = tuple[int, int, int, int, int, Buffer, Sequence[Buffer]]
