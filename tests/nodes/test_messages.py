@@ -42,8 +42,8 @@ class TestProcesses:
 
             _, process = await fastask.receive(tuple)
 
-            assert process is task.process
             assert task.process is not None
+            assert task.process is process
             assert process.alive
             assert process != fastask.self_()
             assert len({process, task.process}) == 1

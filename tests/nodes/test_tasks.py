@@ -169,7 +169,7 @@ class TestFailures:
             tasks = world.tasks(world.names[0])
 
             with pytest.raises(TypeError, match=r"argument 2 of identity .* <unlocked"):
-                tasks.async_(there.identity, 1, ["a", {"b": threading.Lock()}])  # type: ignore[arg-type]  # refused before it is called
+                tasks.async_(there.identity, 1, ["a", {"b": threading.Lock()}])  # type: ignore[arg-type,call-arg]  # refused before it is called
             assert await tasks.count_children() == fastask.ChildCount(0, 0, 0, 0)
 
     async def test_a_value_that_cannot_be_pickled_fails_the_task(
