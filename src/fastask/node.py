@@ -5,17 +5,20 @@ from __future__ import annotations
 import importlib
 import socket
 from collections.abc import Generator
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from fastask._core.errors import StartError
 from fastask._core.names import LOCAL_NODE, Address, Via
 from fastask._core.process import Process
 from fastask._core.remote import cluster_here
 from fastask._core.verb import self_
-from fastask._nodes.cluster import Cluster, NodeDown, NodeUp
 from fastask._nodes.engine import Engine
-from fastask._nodes.net import Net, NetOptions
+from fastask._nodes.events import NodeDown, NodeUp
 from fastask._service import Service
+
+if TYPE_CHECKING:
+    from fastask._nodes.cluster import Cluster
+    from fastask._nodes.net import NetOptions
 
 __all__ = [
     "Address",
@@ -33,14 +36,14 @@ ENGINES = {"local": "fastask._nodes.local:LocalEngine"}
 """The engines by name; each class is called with `workers` and `app`."""
 
 
-class Node(Service[Net]):
+class Node(Service[Any]):
     """This program as a node of a cluster; made by `connect`.
 
     Attributes:
         name: What other nodes call it; that is `node()`, too.
     """
 
-    _server = Net
+    _server: ClassVar[type]
     _supervises = False
 
     def __init__(self, options: NetOptions) -> None:
@@ -145,6 +148,10 @@ def connect(
         raise TypeError(f"name must be a string, got {name!r}")
     if not name or name == LOCAL_NODE:
         raise ValueError(f"name must not be empty or {LOCAL_NODE!r}, got {name!r}")
+    # Who never connects need not wait for what takes longer to import than the rest.
+    from fastask._nodes.net import Net, NetOptions
+
+    Node._server = Net
     return Node(NetOptions(made, name, join, security, app, float(net_ticktime)))
 
 

@@ -244,9 +244,13 @@ class TestSupervision:
         assert node.process is not None
 
         fastask.unlink(node.process)
+        left = [p for p in fastask.processes() if p is not fastask.self_()]
+        refs = [fastask.monitor(process) for process in left]
         fastask.exit(node.process, fastask.KILL)
-        await asyncio.sleep(0)
 
+        for ref in refs:
+            await fastask.receive(ref)
+        assert fastask.node() == "nonode@nohost"
         if sys.platform == "linux":
             await asyncio.get_running_loop().run_in_executor(
                 None, wait_for_the_end_of, [pid]

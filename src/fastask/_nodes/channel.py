@@ -9,6 +9,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from fastask._nodes.watching import (
+    not_readable,
+    not_writable,
+    on_readable,
+    on_writable,
+)
+
 Message = dict[str, Any]
 
 
@@ -35,7 +42,7 @@ class Channel:
         self._outgoing: deque[tuple[bytes, socket.socket | None]] = deque()
         self._is_open = True
         own.setblocking(False)
-        loop.add_reader(own.fileno(), self._readable)
+        on_readable(loop, own.fileno(), self._readable)
 
     def send(self, message: Message, given: socket.socket | None = None) -> None:
         """Send a message soon; a socket that goes with it is closed here."""
@@ -53,8 +60,8 @@ class Channel:
         if not self._is_open:
             return
         self._is_open = False
-        self.loop.remove_reader(self.socket.fileno())
-        self.loop.remove_writer(self.socket.fileno())
+        not_readable(self.loop, self.socket.fileno())
+        not_writable(self.loop, self.socket.fileno())
         self.socket.close()
         for given in (*self._sockets, *(s for _, s in self._outgoing if s is not None)):
             given.close()
@@ -70,7 +77,7 @@ class Channel:
                 else:
                     sent = socket.send_fds(self.socket, [text], [given.fileno()])
             except BlockingIOError:
-                self.loop.add_writer(self.socket.fileno(), self._writable)
+                on_writable(self.loop, self.socket.fileno(), self._writable)
                 return
             except OSError:
                 self._lost()
@@ -81,7 +88,7 @@ class Channel:
                 self._outgoing[0] = text[sent:], None
             else:
                 self._outgoing.popleft()
-        self.loop.remove_writer(self.socket.fileno())
+        not_writable(self.loop, self.socket.fileno())
 
     def _readable(self) -> None:
         try:

@@ -10,7 +10,6 @@ import asyncio
 import itertools
 import logging
 import weakref
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
@@ -22,28 +21,11 @@ from fastask._core.remote import end, join_cluster, ref_target, stand_in, stand_
 from fastask._core.verb import send
 from fastask._nodes.codec import main_of_program
 from fastask._nodes.engine import Engine, Link, Peer
+from fastask._nodes.events import NodeDown, NodeUp
 from fastask._nodes.line import Line
 from fastask._nodes.session import PROCESS, REF, Session
 
 _LOGGER = logging.getLogger("fastask")
-
-
-@dataclass(frozen=True)
-class NodeUp:
-    """A node has joined the cluster. Elixir: `{:nodeup, node}`."""
-
-    node: str
-
-    __module__ = "fastask"
-
-
-@dataclass(frozen=True)
-class NodeDown:
-    """A node has left the cluster, or is lost. Elixir: `{:nodedown, node}`."""
-
-    node: str
-
-    __module__ = "fastask"
 
 
 class Cluster:

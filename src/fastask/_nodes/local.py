@@ -14,7 +14,7 @@ import pickle
 import signal
 import socket
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastask._core.errors import WorkerError
@@ -25,6 +25,7 @@ from fastask._nodes.channel import Channel, Message
 from fastask._nodes.engine import Caps, Link, Listener, Peer, Receiver
 from fastask._nodes.local_worker import Settings, serve
 from fastask._nodes.socket_link import SocketLink, open_link, socket_pair
+from fastask._nodes.watching import not_readable, on_readable
 from fastask.child_spec import ChildSpec
 from fastask.supervisor import Supervisor
 
@@ -235,8 +236,8 @@ class Worker:
         pid = process.pid
         assert pid is not None
         watched, is_ours = _end_of(process)
-        engine.loop.add_reader(watched, _resolve, ended)
-        heart = Heart(engine.loop, pulse, engine.ticktime, pid)
+        on_readable(engine.loop, watched, _resolve, ended)
+        heart = Heart(engine.loop, pulse, engine.ticktime, process.kill)
 
         def receive(message: Message, given: socket.socket | None) -> None:
             if message["op"] == "connect":
@@ -267,7 +268,7 @@ class Worker:
                 pass  # it is killed
             finally:
                 heart.stop()
-                engine.loop.remove_reader(watched)
+                not_readable(engine.loop, watched)
                 if not ended.done():
                     process.kill()
                 self.channel.close()
@@ -334,12 +335,12 @@ class Heart:
         loop: asyncio.AbstractEventLoop,
         pulse: socket.socket,
         ticktime: float,
-        pid: int,
+        kill: Callable[[], None],
     ) -> None:
         self.loop = loop
         self.pulse = pulse
         self.ticktime = ticktime
-        self.pid = pid
+        self.kill = kill
         self.is_hung = False
         self._heard = loop.time() + TIME_TO_START
         pulse.setblocking(False)
@@ -361,7 +362,7 @@ class Heart:
             return
         if now - self._heard >= self.ticktime:
             self.is_hung = True
-            os.kill(self.pid, signal.SIGKILL)  # not reaped: `stop` comes before that
+            self.kill()  # not reaped: `stop` comes before that
             return
         with contextlib.suppress(OSError):  # nobody is there: that is seen elsewhere
             self.pulse.send(b".")

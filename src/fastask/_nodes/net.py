@@ -10,9 +10,10 @@ from fastask._core.answer import Stop
 from fastask._core.errors import AlreadyStartedError
 from fastask._core.message import Exited
 from fastask._core.names import whereis
+from fastask._core.process import Process
 from fastask._core.reason import SHUTDOWN
 from fastask._core.remote import cluster_here
-from fastask._core.verb import trap_exit
+from fastask._core.verb import self_, trap_exit
 from fastask._nodes.cluster import Cluster
 from fastask._nodes.engine import Engine
 from fastask._service import Service
@@ -39,6 +40,8 @@ class Net(GenServer):
         trap_exit(True)
         self.app: Service[Any] | None = None
         self.cluster = Cluster(options.engine, asyncio.get_running_loop())
+        # A kill runs no `terminate`; the links go all the same.
+        self_().add_done_callback(self._ended)
         try:
             if options.engine.caps.addressable:
                 self.app = make_app(options.app)
@@ -56,6 +59,9 @@ class Net(GenServer):
         except BaseException:  # raised again, and there is no time
             self.cluster.hang_up()
             raise
+
+    def _ended(self, process: Process[Any]) -> None:
+        self.cluster.hang_up()
 
     async def terminate(self, reason: Any) -> None:
         """Leave the cluster, then stop what the node runs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import cast
@@ -18,6 +19,11 @@ LONGEST = 1 << 40
 
 SMALL = 64 * 1024
 """Bytes up to which buffers are copied into one."""
+
+_REFUSAL = (
+    "engine='local' hands sockets over to its workers, which this system cannot do; "
+    "engine='dask' works here"
+)
 
 LINGER = 1.0
 """Seconds that what was sent has to leave when the link is closed."""
@@ -164,10 +170,13 @@ async def open_link(
     """Make a link of a connected socket; `accept` says who receives."""
     own.setblocking(False)
     loop = asyncio.get_running_loop()
-    _, link = await loop.create_unix_connection(
-        lambda: SocketLink(peer, accept), sock=own
-    )
-    return link
+    if sys.platform == "win32":
+        raise RuntimeError(_REFUSAL)
+    else:
+        _, link = await loop.create_unix_connection(
+            lambda: SocketLink(peer, accept), sock=own
+        )
+        return link
 
 
 def socket_pair() -> tuple[socket.socket, socket.socket]:
@@ -176,9 +185,6 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
     Raises:
         RuntimeError: Where the system cannot do that.
     """
-    if not hasattr(socket, "send_fds") or not hasattr(socket, "AF_UNIX"):
-        raise RuntimeError(
-            "engine='local' hands sockets over to its workers, which this system "
-            "cannot do; engine='dask' works here"
-        )
-    return socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    if hasattr(socket, "send_fds") and hasattr(socket, "AF_UNIX"):
+        return socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    raise RuntimeError(_REFUSAL)
