@@ -60,6 +60,7 @@ LAYERS = {
     "server": 11,
     "collect": 12,
     "stream": 12,
+    "remote": 12,
     "supervise": 13,
 }
 

@@ -83,6 +83,7 @@ cdef class CallWait(Wait):
 
     cdef object _request(self)
     cdef int _send(self) except -1
+    cdef int _carry(self, Process target, GenCall call) except -1
     cdef object _failure(self, object reason)
     cdef int _check_cycle(self, Process target) except -1
 

@@ -18,17 +18,19 @@ from fastask._core.hub cimport is_here
 from fastask._core.mailbox cimport put
 from fastask._core.names cimport deliver_by_ref, lookup, unreachable
 from fastask._core.pool cimport keep_memory
-from fastask._core.process cimport DEAD, Process
+from fastask._core.process cimport CALL_TO, DEAD, REMOTE, Process
+from fastask._core.process cimport GIVE_UP as CALL_GIVEN_UP
 from fastask._core.ref cimport Ref
 from fastask._core.scheduler cimport Scheduler
-from fastask._core.signal cimport arrived, deliver
+from fastask._core.signal cimport absence_of, arrived, deliver
 from fastask._core.wait cimport Wait
 from fastask._core.wheel cimport limit_of
 
 from fastask._core.errors import CallError, CallTimeoutError
 from fastask._core.process import function_name
-from fastask._core.reason import NOPROC, TIMEOUT
+from fastask._core.reason import NOCONNECTION, NOPROC, TIMEOUT
 
+cdef object _NOCONNECTION = NOCONNECTION
 cdef object _NOPROC = NOPROC
 cdef object _TIMEOUT = TIMEOUT
 cdef object _missing = object()
@@ -94,6 +96,9 @@ cdef class GenCast:
     @property
     def request(self):
         return request_of(self.method, self.asked, self.single, self.kwargs)
+
+    def __reduce__(self):
+        return GenCast, (self.request,)
 
     def __repr__(self):
         return f"GenCast({self.request!r})"
@@ -457,7 +462,7 @@ cdef class CallWait(Wait):
                 reason = unreachable(self.dest)
         if target is None or target.life == DEAD:
             self.leave()
-            raise self._failure(reason)
+            raise self._failure(reason if target is None else absence_of(target))
         if target is me:
             self.leave()
             raise self._failure("calling_self")
@@ -477,8 +482,21 @@ cdef class CallWait(Wait):
         call.kind = self.kind
         call.waiting = self
         self.call = call
+        if target.life == REMOTE:
+            return self._carry(target, call)
         attach(call)
         return arrived(target, put(&target.mailbox, call, None))
+
+    cdef int _carry(self, Process target, GenCall call) except -1:
+        """Send the request to another node, which tells what becomes of it (I27)."""
+        try:
+            return target.carry(CALL_TO, call, None)
+        except BaseException:  # raised again
+            call.state = GIVEN_UP
+            call.waiting = None
+            self.call = None
+            self.leave()
+            raise
 
     cdef int _check_cycle(self, Process target) except -1:
         """In debug mode: raise when the callee waits, over others, for the caller."""
@@ -513,6 +531,8 @@ cdef class CallWait(Wait):
             doing = f"calling {short(self.dest)} with {short(request)}"
         if reason is _NOPROC:
             text = f"{doing}: nobody is there"
+        elif reason is _NOCONNECTION:
+            text = f"{doing}: its node is out of reach"
         elif reason == "calling_self":
             text = f"{doing}: a process cannot call itself, it would wait for ever"
         else:
@@ -542,6 +562,8 @@ cdef class CallWait(Wait):
             if call.state == PENDING:
                 call.state = GIVEN_UP  # a late reply is dropped
                 detach(call)
+                if call.target.life == REMOTE:
+                    call.target.carry(CALL_GIVEN_UP, call, None)
         return Wait.leave(self)
 
 

@@ -42,6 +42,8 @@ cdef class Hub:
     cdef unsigned long long spawned
     cdef dict names                 # name key -> Process
     cdef dict adopted               # asyncio task -> Process
+    cdef object cluster             # this node's part in one, or None (I27)
+    cdef dict exported              # what other nodes call them -> live processes
     cdef double grace               # seconds that an unwinding process may take
     cdef object vacated             # future set when a process leaves the table, or None
     cdef int immediate              # waits that were over at once, in this turn

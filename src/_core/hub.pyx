@@ -35,6 +35,7 @@ cdef class Hub:
         self.wheel = Wheel()
         self.names = {}
         self.adopted = {}
+        self.exported = {}
         self.patience = MOST_IMMEDIATE
 
     cdef int arm(self) except -1:

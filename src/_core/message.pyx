@@ -46,6 +46,9 @@ cdef class Reply:
     def __hash__(self):
         return hash((self.ref, self.value))
 
+    def __reduce__(self):
+        return Reply, (self.ref, self.value)
+
     def __repr__(self):
         return f"Reply(ref={self.ref!r}, value={self.value!r})"
 
@@ -61,6 +64,9 @@ cdef class Down:
     Elixir: `{:DOWN, ref, :process, object, reason}`.
     """
 
+    def __reduce__(self):
+        return Down, (self.ref, self.process, self.reason)
+
     def __repr__(self):
         return f"Down(ref={self.ref!r}, process={self.process!r}, reason={self.reason!r})"
 
@@ -73,6 +79,9 @@ cdef class Exited:
     Elixir: `{:EXIT, from, reason}`.
     """
 
+    def __reduce__(self):
+        return Exited, (self.process, self.reason)
+
     def __repr__(self):
         return f"Exited(process={self.process!r}, reason={self.reason!r})"
 
@@ -82,6 +91,9 @@ cdef class Exited:
 cdef class Timeout:
     """A timer of `start_timer` ran out. Elixir: `{:timeout, ref, message}`."""
 
+    def __reduce__(self):
+        return Timeout, (self.ref, self.message)
+
     def __repr__(self):
         return f"Timeout(ref={self.ref!r}, message={self.message!r})"
 
@@ -89,6 +101,9 @@ cdef class Timeout:
 @dataclasses.dataclass(frozen=True, repr=False)
 cdef class Ok:
     """A task returned `value`. Elixir: `{:ok, value}`."""
+
+    def __reduce__(self):
+        return Ok, (self.value,)
 
     def __repr__(self):
         return f"Ok(value={self.value!r})"
@@ -103,6 +118,9 @@ cdef class Ok:
 @dataclasses.dataclass(frozen=True, repr=False)
 cdef class Failed:
     """A task ended without a value, for `reason`. Elixir: `{:exit, reason}`."""
+
+    def __reduce__(self):
+        return Failed, (self.reason,)
 
     def __repr__(self):
         return f"Failed(reason={self.reason!r})"

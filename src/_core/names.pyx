@@ -8,7 +8,7 @@ from fastask._core.reason import NOCONNECTION, NOPROC
 from fastask._core.bond cimport LINK, MONITOR, Bond, detach
 from fastask._core.bond cimport REPLY as BOND_REPLY
 from fastask._core.current cimport current_or_none, current_process, current_scheduler
-from fastask._core.process cimport DEAD, Process
+from fastask._core.process cimport DEAD, REMOTE, Process
 from fastask._core.ref cimport NO_ALIAS, REPLY_DEMONITOR, Ref
 from fastask._core.ref cimport REPLY as ONE_REPLY
 from fastask._core.scheduler cimport Scheduler
@@ -67,11 +67,19 @@ cdef object _Located = Located
 cdef object _Address = Address
 
 
+cdef object node_of(Scheduler scheduler):
+    """Return the name of the node that the processes of a scheduler are of."""
+    return LOCAL_NODE if scheduler.cluster is None else scheduler.cluster.name
+
+
 cdef Process lookup(Scheduler scheduler, object dest, str argument):
     """Return the process that a name, an address or a via means now, or None."""
     cdef object process
     if type(dest) is _Address:
-        return named(scheduler, dest.name, argument) if dest.node == LOCAL_NODE else None
+        if dest.node == node_of(scheduler):
+            return named(scheduler, dest.name, argument)
+        name_key(dest.name, argument)
+        return None if scheduler.cluster is None else <Process>scheduler.cluster.find(dest)
     if isinstance(dest, _Located):
         process = dest.whereis()
         if process is not None and not isinstance(process, Process):
@@ -82,7 +90,7 @@ cdef Process lookup(Scheduler scheduler, object dest, str argument):
 
 cdef object unreachable(object dest):
     """Return why `lookup` found nobody: NOCONNECTION or NOPROC."""
-    if type(dest) is _Address and dest.node != LOCAL_NODE:
+    if type(dest) is _Address and dest.node != node_of(current_scheduler()):
         return _NOCONNECTION
     return _NOPROC
 
@@ -197,6 +205,8 @@ def register(name, process=None):
     name_key(name, "name")
     if (<Process>process).life == DEAD:
         raise NoProcessError(f"process must be alive, got {process!r}")
+    if (<Process>process).foreign:
+        raise ValueError(f"process must be one of this node, got {process!r}")
     if (<Process>process).hub is not current_scheduler():
         raise ValueError(f"{process!r} belongs to another event loop")
     register_process(<Process>process, name)
@@ -222,10 +232,13 @@ def whereis(name):
     """Return the process that has a name, or None. Elixir: `Process.whereis/1`.
 
     Args:
-        name: A name, an `Address` or a `Via`.
+        name: A name, a `Via` or an `Address`; nobody is found on another node, which
+            looks the name up when something arrives.
     """
+    cdef Process process
     current_or_none()
-    return lookup(current_scheduler(), name, "name")
+    process = lookup(current_scheduler(), name, "name")
+    return None if process is not None and process.life == REMOTE else process
 
 
 def registered():

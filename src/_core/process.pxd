@@ -14,6 +14,19 @@ cdef enum Life:
     RUNNING     # its coroutine is on the stack
     WAITING     # parked in a wait of ours, or awaiting a future; adopted: always
     DEAD
+    REMOTE      # it stands for a process of another node: `carry` takes what reaches it
+
+
+cdef enum Carried:
+    MESSAGE     # what reaches a process of another node
+    EXIT        # the exit signal of a call
+    LINK_EXIT   # that of a link
+    KILL_NOW    # a kill by who started it: it counts as ended from then on
+    LINK_TO
+    UNLINK_FROM
+    WATCH       # somebody wants to hear of its end
+    CALL_TO
+    GIVE_UP     # nobody waits for the answer to a call any more
 
 
 cdef enum Fate:
@@ -47,6 +60,7 @@ cdef class Extra:
     cdef object cancel_message
     cdef int cancels            # by asyncio, that were not taken back
     cdef PyObject *timers       # that send to the process; borrowed from the wheel
+    cdef tuple abroad           # how other nodes name the process, once one knows it (I27)
 
 
 cdef class Process:
@@ -90,6 +104,7 @@ cdef class Process:
     cdef flag given             # its coroutine was handed in as an object
     cdef flag as_task           # it stands for an asyncio task; the table does not own it
     cdef flag blocking          # to asyncio, `_asyncio_future_blocking`
+    cdef flag foreign           # it is, or was, `REMOTE`
 
     cdef int wake(self) except -1
     cdef int queue(self) except -1
@@ -97,6 +112,7 @@ cdef class Process:
     cdef Extra extras(self)
     cdef int enter_table(self) except -1
     cdef int leave_table(self) except -1
+    cdef int carry(self, int what, object subject, object value) except -1
     cdef int join_by(self, Process waiter) except -1
     cdef int leave_to(self, Process waiter) except -1
     cdef int settle(self) except -1

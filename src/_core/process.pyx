@@ -18,6 +18,7 @@ from fastask._core.context cimport context_with, is_context
 from fastask._core.hub cimport Hub
 from fastask._core.message cimport failure_of
 from fastask._core.pool cimport keep_memory
+from fastask._core.ref cimport exporter_here
 from fastask._core.stepped cimport step_by
 
 
@@ -54,7 +55,10 @@ cdef class Process:
         raise TypeError("a process is made by spawn(), not by calling its class")
 
     def __reduce__(self):
-        raise TypeError(f"{self!r} belongs to this event loop: cannot pickle it")
+        cdef object exporter = exporter_here()
+        if exporter is None or not exporter.takes(self.hub.loop):
+            raise TypeError(f"{self!r} belongs to this event loop: cannot pickle it")
+        return exporter.process(self)
 
     def __repr__(self):
         cdef list words = [f"<{type(self).__name__} #{self.id}"]
@@ -342,6 +346,10 @@ cdef class Process:
             Py_DECREF(self)  # taken in enter_table; the caller holds another
         return 0
 
+    cdef int carry(self, int what, object subject, object value) except -1:
+        """Take what reaches a process of another node (I27)."""
+        raise SystemError("only a process of another node is reached by its node")
+
     cdef int join_by(self, Process waiter) except -1:
         """Have a process of the same loop woken at the end, without a callback."""
         cdef Extra extra = self.extras()
@@ -460,6 +468,8 @@ def watch(Process process, object callback, object context, object subject):
     if process.life == DEAD:
         process.hub.loop.call_soon(callback, subject, context=context)
         return
+    if process.life == REMOTE:
+        process.carry(WATCH, None, None)
     extra = process.extras()
     if extra.callbacks is None:
         extra.callbacks = []

@@ -13,6 +13,7 @@ cdef enum AliasMode:
 
 @cython.final
 cdef class Ref:
+    cdef object __weakref__     # of those that other nodes know
     # I2: `bond` is the bond, if any, that this ref names, and is cleared when the
     # bond ends. `process` is who receives what is sent to the ref while
     # `mode` is not NO_ALIAS.
@@ -22,3 +23,4 @@ cdef class Ref:
 
 
 cdef Ref new_ref()
+cdef object exporter_here()

@@ -1,6 +1,10 @@
 """Ref: a unique token that names a monitor, a task, a timer or an alias. Layer 0."""
 
+import threading
+
 cimport cython
+
+cdef object _here = threading.local()
 
 
 @cython.final
@@ -21,11 +25,26 @@ cdef class Ref:
         return f"<Ref {id(self):#x}>"
 
     def __reduce__(self):
-        raise TypeError("a Ref means nothing outside its event loop: cannot pickle it")
+        cdef object exporter = exporter_here()
+        if exporter is None:
+            raise TypeError("a Ref means nothing outside its event loop: cannot pickle it")
+        return exporter.ref(self)
 
 
 cdef Ref new_ref():
     return Ref.__new__(Ref)
+
+
+cdef object exporter_here():
+    """Return what names processes and refs for the node that is written to, or None."""
+    return getattr(_here, "exporter", None)
+
+
+def export_by(exporter):
+    """Have `exporter` name what is pickled in this thread; return the one before."""
+    cdef object before = exporter_here()
+    _here.exporter = exporter
+    return before
 
 
 def make_ref():

@@ -16,6 +16,9 @@ cdef int exit_by_call(Process target, Process source, object reason) except -1
 cdef int doom(Process target, object reason) except -1
 cdef int kill_later(Process target) except -1
 cdef int not_told(Process process, object error) except -1
+cdef int end_foreign(Process process, object reason) except -1
+cdef int lose(Process process) except -1
+cdef object absence_of(Process dead)
 cdef int finish(Process process, object reason) except -1
 cdef Ref monitor_process(Process watcher, Process target, object monitored, int mode)
 cdef bint demonitor_ref(Process watcher, Ref ref) except -1

@@ -14,16 +14,20 @@ from fastask._core.mailbox cimport (
     Letter, empty, insert_after, letters_with, put, tag_of, take_out,
 )
 from fastask._core.message cimport Down, new_down, new_exited, new_reply
-from fastask._core.process cimport DEAD, DOOMED, FREE, Extra, Process
+from fastask._core.process cimport (
+    DEAD, DOOMED, EXIT, FREE, KILL_NOW, LINK_EXIT, LINK_TO, MESSAGE, REMOTE, UNLINK_FROM, WATCH,
+    Extra, Process,
+)
 from fastask._core.reason cimport is_expected
 from fastask._core.ref cimport DEMONITOR, NO_ALIAS, AliasMode, Ref, new_ref
 from fastask._core.report cimport crash_record, release_frames, report_crash
 from fastask._core.wait cimport Wait
 
-from fastask._core.reason import KILL, KILLED, NOPROC, NORMAL
+from fastask._core.reason import KILL, KILLED, NOCONNECTION, NOPROC, NORMAL
 
 cdef object _KILL = KILL
 cdef object _KILLED = KILLED
+cdef object _NOCONNECTION = NOCONNECTION
 cdef object _NOPROC = NOPROC
 cdef object _NORMAL = NORMAL
 
@@ -46,8 +50,8 @@ cdef class Tie(Bond):
 
 cdef int deliver(Process process, object message) except -1:
     """Put a message in a mailbox; the dead get none."""
-    if process.life == DEAD:
-        return 0
+    if process.life >= DEAD:
+        return process.carry(MESSAGE, None, message) if process.life == REMOTE else 0
     return arrived(process, put(&process.mailbox, message, tag_of(message)))
 
 
@@ -84,8 +88,8 @@ cdef int unpack(Process process, Letter letter) except -1:
 
 cdef int exit_by_link(Process target, object source, object reason) except -1:
     """Deliver the exit signal of a link."""
-    if target.life == DEAD:
-        return 0
+    if target.life >= DEAD:
+        return target.carry(LINK_EXIT, source, reason) if target.life == REMOTE else 0
     if target.traps and target.fate == FREE:
         return deliver(target, new_exited(source, reason))
     if reason is _NORMAL:
@@ -97,8 +101,8 @@ cdef int exit_by_link(Process target, object source, object reason) except -1:
 
 cdef int exit_by_call(Process target, Process source, object reason) except -1:
     """Deliver the exit signal of `exit(target, reason)`, called by `source`."""
-    if target.life == DEAD:
-        return 0
+    if target.life >= DEAD:
+        return target.carry(EXIT, source, reason) if target.life == REMOTE else 0
     if reason is _KILL:
         return target.hub.kill(target, _KILLED)
     if target.traps and target.fate == FREE:
@@ -110,8 +114,8 @@ cdef int exit_by_call(Process target, Process source, object reason) except -1:
 
 cdef int doom(Process target, object reason) except -1:
     """Fix the fate of a process; the first fatal reason stays."""
-    if target.fate != FREE or target.life == DEAD:
-        return 0
+    if target.fate != FREE or target.life >= DEAD:
+        return target.carry(EXIT, None, reason) if target.life == REMOTE else 0
     target.fate = DOOMED
     target.reason = reason
     if target.adopted:
@@ -121,8 +125,8 @@ cdef int doom(Process target, object reason) except -1:
 
 cdef int kill_later(Process target) except -1:
     """Have a process killed at its next turn, where running its code is in order."""
-    if target.life == DEAD:
-        return 0
+    if target.life >= DEAD:
+        return target.carry(KILL_NOW, None, None) if target.life == REMOTE else 0
     if target.adopted:
         return doom(target, _KILLED)
     if target.fate == FREE:
@@ -250,6 +254,8 @@ cdef int _release_extras(Process process) except -1:
     if extra.name is not None:
         del process.hub.names[extra.key]
         extra.name = extra.key = None
+    if extra.abroad is not None:
+        process.hub.exported.pop(extra.abroad, None)  # its name stays, for the last words
     if extra.deadline is not None:
         process.hub.wheel.remove(extra.deadline)
         extra.deadline = None
@@ -373,6 +379,28 @@ cdef int _tell_down(Bond bond, object reason) except -1:
     return 0
 
 
+cdef int end_foreign(Process process, object reason) except -1:
+    """A process of another node has ended, or is lost; tell those who watch (I27)."""
+    if process.life == DEAD:
+        return 0
+    process.reason = reason
+    process.life = DEAD
+    try:
+        if process.timers is not NULL:
+            disarm_all(process)
+        if process.bonds_in is not NULL or process.bonds_out is not NULL:
+            _tell(process)
+    finally:
+        process.settle()
+    return 0
+
+
+cdef int lose(Process process) except -1:
+    """Tell those who were just tied to a process that its node was out of reach."""
+    process.life = REMOTE
+    return end_foreign(process, _NOCONNECTION)
+
+
 # Links and monitors.
 
 cdef int link_processes(Process one, Process other) except -1:
@@ -384,7 +412,8 @@ cdef int link_processes(Process one, Process other) except -1:
     bond.watcher = one
     bond.target = other
     bond.flags = LINK
-    return attach(bond)
+    attach(bond)
+    return other.carry(LINK_TO, one, None) if other.life == REMOTE else 0
 
 
 cdef int unlink_processes(Process one, Process other) except -1:
@@ -395,7 +424,16 @@ cdef int unlink_processes(Process one, Process other) except -1:
     bond.flags &= ~LINK
     if not bond.flags & (MONITOR | REPLY):
         detach(bond)
+    if other.life == REMOTE:
+        return other.carry(UNLINK_FROM, one, None)
     return 0
+
+
+cdef object absence_of(Process dead):
+    """Return the reason why a dead process is not there."""
+    if dead.foreign and dead.reason is _NOCONNECTION:
+        return _NOCONNECTION
+    return _NOPROC
 
 
 cdef Ref monitor_process(Process watcher, Process target, object monitored, int mode):
@@ -411,7 +449,7 @@ cdef Ref monitor_process(Process watcher, Process target, object monitored, int 
         if ref.mode >= DEMONITOR:
             ref.mode = NO_ALIAS
         what = target if monitored is None else monitored
-        deliver(watcher, new_down(ref, what, _NOPROC))
+        deliver(watcher, new_down(ref, what, absence_of(target)))
         return ref
     bond = Tie.__new__(Tie)
     bond.watcher = watcher
@@ -421,6 +459,8 @@ cdef Ref monitor_process(Process watcher, Process target, object monitored, int 
     bond.ref = ref
     ref.bond = bond
     attach(bond)
+    if target.life == REMOTE:
+        target.carry(WATCH, None, None)
     return ref
 
 

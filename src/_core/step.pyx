@@ -20,7 +20,8 @@ from fastask._core.hub cimport (
     swap_running_hub, take_back,
 )
 from fastask._core.process cimport (
-    CLOSING, DEAD, DOOMED, FREE, RUNNABLE, RUNNING, UNWINDING, WAITING, Process,
+    CLOSING, DEAD, DOOMED, FREE, KILL_NOW, REMOTE, RUNNABLE, RUNNING, UNWINDING, WAITING,
+    Process,
 )
 from fastask._core.signal cimport finish
 from fastask._core.slot cimport replace
@@ -365,8 +366,8 @@ cdef class Stepper(Hub):
     cdef int kill(self, object target, object reason) except -1:
         cdef Process process = <Process>target
         cdef object task
-        if process.life == DEAD:
-            return 0
+        if process.life >= DEAD:
+            return process.carry(KILL_NOW, None, None) if process.life == REMOTE else 0
         if process.fate == FREE:
             process.fate = DOOMED
             process.reason = reason

@@ -40,6 +40,7 @@ cdef class Run:
     cdef Process consumer
     cdef object source
     cdef Children children      # of the supervisor, or None
+    cdef object abroad          # the supervisor, when it is of another node, or None
     cdef bint source_is_async
     cdef object pull            # the step of an asynchronous source that goes on
     cdef object pull_future     # what that step awaits

@@ -20,9 +20,9 @@ from fastask._core.executor cimport check_executor
 from fastask._core.mailbox cimport Letter
 from fastask._core.message cimport new_failed, new_ok
 from fastask._core.pool cimport keep_memory
-from fastask._core.process cimport FREE, Process, line_of
+from fastask._core.process cimport DEAD, FREE, REMOTE, Process, line_of
 from fastask._core.scheduler cimport Scheduler
-from fastask._core.signal cimport doom, exit_by_link, kill_later
+from fastask._core.signal cimport doom, exit_by_link, kill_later, lose
 from fastask._core.start cimport is_async, start_process
 from fastask._core.wait cimport FINISHED, FRESH, PARKED, Wait
 from fastask._core.wheel cimport IDLE, limit_of, time_of
@@ -50,6 +50,8 @@ cdef class Slot(Bond):
         if dead is self.watcher:
             if self.slot != IDLE:
                 survivor.hub.wheel.remove(self)
+            if survivor.life == REMOTE:
+                return exit_by_link(survivor, dead, reason)  # its node does the rest
             if reason is not _NORMAL and not survivor.traps:
                 return exit_by_link(survivor, dead, reason)
             return kill_later(survivor)
@@ -83,7 +85,11 @@ cdef class Run:
         if stream.ordered:
             self.early = {}
         if stream.supervisor is not None:
-            self.children = <Children>stream.supervisor()
+            children = stream.supervisor()
+            if type(children) is Children:
+                self.children = <Children>children
+            else:
+                self.abroad = children
         if self.source_is_async:
             self.source = stream.iterable.__aiter__()
         else:
@@ -186,12 +192,18 @@ cdef class Run:
         if self.children is not None:
             self.children.check()
             parent = self.children.supervisor
-        if stream.makes_coroutines and not scheduler.ended:
+        if self.abroad is not None:
+            process = <Process?>self.abroad.start_item(
+                consumer, stream.fn, args, stream.executor, stream.shutdown
+            )
+        elif stream.makes_coroutines and not scheduler.ended:
             coroutine = stream.fn(*args)
             process = scheduler.spawn(coroutine, stream.fn, parent)
         else:
             process = start_process(scheduler, stream.fn, args, stream.executor, parent)
-        if self.children is None:
+        if self.abroad is not None:
+            pass
+        elif self.children is None:
             process.callers = process.ancestors
         else:
             process.callers = line_of(consumer)
@@ -210,6 +222,8 @@ cdef class Run:
         self.in_flight += 1
         if stream.limit >= 0:
             consumer.hub.wheel.add(slot, time_of(consumer.hub.wheel) + stream.limit)
+        if self.abroad is not None and process.life == DEAD:
+            lose(process)
         return 1
 
     cdef int finish(self, Slot slot) except -1:

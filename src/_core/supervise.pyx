@@ -178,16 +178,7 @@ cdef class Supervising:
         """
         cdef Children table
         try:
-            check_shutdown(shutdown)
-            if restart not in ("temporary", "transient", "permanent"):
-                raise ValueError(
-                    "restart must be one of permanent, transient, temporary, "
-                    f"got {restart!r}"
-                )
-            if restart != "temporary" and not callable(fn):
-                raise TypeError(
-                    f"fn must be a function where it may run again, got {fn!r}"
-                )
+            check_child(fn, restart, shutdown)
             table = <Children>self._own_table()
         except BaseException:  # raised again
             discard(fn)
@@ -203,10 +194,14 @@ cdef object start_supervised(
     cdef Process process
     cdef Children table
     cdef Task task
+    cdef object found
     try:
         if type(shutdown) is not float or not shutdown >= 0.0:
             check_shutdown(shutdown)
-        table = <Children>supervisor._own_table()
+        found = supervisor._own_table()
+        if type(found) is not Children:
+            return found.start_task(owner, fn, args, executor, shutdown, flags & LINK != 0)
+        table = <Children>found
         table.check()
     except BaseException:  # raised again
         discard(fn)
@@ -235,6 +230,17 @@ cdef object supervised_stream(
     stream.shutdown = shutdown
     stream.links = links
     return stream
+
+
+def check_child(fn, restart, shutdown):
+    """Raise what is wrong with the arguments of `start_child`."""
+    check_shutdown(shutdown)
+    if restart not in ("temporary", "transient", "permanent"):
+        raise ValueError(
+            f"restart must be one of permanent, transient, temporary, got {restart!r}"
+        )
+    if restart != "temporary" and not callable(fn):
+        raise TypeError(f"fn must be a function where it may run again, got {fn!r}")
 
 
 cdef int check_shutdown(object value) except -1:

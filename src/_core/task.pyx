@@ -23,7 +23,7 @@ from fastask._core.process cimport DEAD, Process, line_of
 from fastask._core.ref cimport DEMONITOR, NO_ALIAS, Ref
 from fastask._core.scheduler cimport Scheduler
 from fastask._core.signal cimport (
-    arrived, deliver, exit_by_call, exit_by_link, flush_down, unlink_processes,
+    absence_of, arrived, deliver, exit_by_call, exit_by_link, flush_down, unlink_processes,
 )
 from fastask._core.start cimport caller_for, start_linked, start_process
 from fastask._core.wait cimport FRESH, PARKED, Wait
@@ -31,13 +31,12 @@ from fastask._core.wait cimport FRESH, PARKED, Wait
 from fastask._core.errors import NotOwnerError, TaskTimeoutError
 from fastask._core.process import join, unwatch, watch
 from fastask._core.reason import (
-    BRUTAL_KILL, KILL, KILLED, NOPROC, NORMAL, SHUTDOWN,
+    BRUTAL_KILL, KILL, KILLED, NORMAL, SHUTDOWN,
 )
 
 cdef object _NORMAL = NORMAL
 cdef object _KILL = KILL
 cdef object _KILLED = KILLED
-cdef object _NOPROC = NOPROC
 cdef object _SHUTDOWN = SHUTDOWN
 cdef object _BRUTAL_KILL = BRUTAL_KILL
 
@@ -384,7 +383,7 @@ cdef class Shutdown(Wait):
         if self.sent:
             return False
         if process.life == DEAD:
-            self.value = new_failed(_NOPROC)
+            self.value = new_failed(absence_of(process))
             return True
         self.sent = True
         # The caller must survive the signal, and hear of the end even of an ignored

@@ -8,7 +8,7 @@ from fastask._core.current cimport current_scheduler
 from fastask._core.message cimport new_timeout
 from fastask._core.names cimport check_dest, deliver_by_ref, lookup
 from fastask._core.pool cimport keep_memory
-from fastask._core.process cimport DEAD, Process
+from fastask._core.process cimport DEAD, REMOTE, Process
 from fastask._core.ref cimport Ref, new_ref
 from fastask._core.scheduler cimport Scheduler
 from fastask._core.signal cimport deliver, not_told
@@ -104,6 +104,13 @@ cdef int _deliver_late(Process process, object message) except -1:
         return deliver(process, message)
     except MemoryError as error:  # nobody else is there to be told
         return not_told(process, error)
+    except Exception as error:  # what cannot be sent to another node
+        if process.life != REMOTE:
+            raise
+        process.hub.loop.call_exception_handler(
+            {"message": f"cannot send to {process!r}", "exception": error}
+        )
+        return 0
 
 
 def _deliver(Process process, message):

@@ -18,8 +18,8 @@ from fastask._core.ref cimport (
 from fastask._core.ref cimport REPLY as ONE_REPLY
 from fastask._core.scheduler cimport Scheduler
 from fastask._core.signal cimport (
-    deliver, demonitor_ref, exit_by_call, flush_down, link_processes, monitor_process, unpack,
-    unlink_processes,
+    absence_of, deliver, demonitor_ref, exit_by_call, flush_down, link_processes,
+    monitor_process, unlink_processes, unpack,
 )
 from fastask._core.process import function_name
 from fastask._core.reason cimport normalise
@@ -207,7 +207,7 @@ def link(process):
     if other.life == DEAD:
         if not me.traps:
             raise NoProcessError(f"process must be alive, got {other!r}")
-        deliver(me, new_exited(other, _NOPROC))
+        deliver(me, new_exited(other, absence_of(other)))
         return
     link_processes(me, other)
 
@@ -374,6 +374,8 @@ def describe(process):
     if not isinstance(process, Process):
         raise TypeError(f"process must be a Process, got {process!r}")
     self = <Process>process
+    if self.foreign:
+        raise ValueError(f"process must be one of this node, got {process!r}")
     if self.life == DEAD:
         return None
     incoming = bonds_of(self, True)

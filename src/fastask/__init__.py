@@ -56,7 +56,12 @@ from fastask.gen_server import (
 )
 from fastask.node import (
     Address,
+    Node,
+    NodeDown,
+    NodeUp,
     Via,
+    connect,
+    monitor_nodes,
     node,
     nodes,
 )
@@ -144,6 +149,7 @@ from fastask.task_runner import (
     TaskRunner,
 )
 from fastask.task_supervisor import (
+    RemoteTaskSupervisor,
     TaskSupervisor,
 )
 
@@ -185,6 +191,9 @@ __all__ = [
     "NameTakenError",
     "NoProcessError",
     "NoReply",
+    "Node",
+    "NodeDown",
+    "NodeUp",
     "NotOwnerError",
     "Ok",
     "PartitionSupervisor",
@@ -193,6 +202,7 @@ __all__ = [
     "Reason",
     "Ref",
     "Registry",
+    "RemoteTaskSupervisor",
     "Reply",
     "Request",
     "StartError",
@@ -218,6 +228,7 @@ __all__ = [
     "cast",
     "child_spec",
     "completed",
+    "connect",
     "demonitor",
     "eager_task_factory",
     "exit",
@@ -227,6 +238,7 @@ __all__ = [
     "link",
     "make_ref",
     "monitor",
+    "monitor_nodes",
     "node",
     "nodes",
     "process_info",

@@ -16,7 +16,7 @@ from fastask._core.errors import (
     UnknownNameError,
 )
 from fastask._core.message import Exited
-from fastask._core.names import Address, Located, whereis
+from fastask._core.names import Located, whereis
 from fastask._core.process import Process
 from fastask._core.reason import NOPROC, NORMAL, SHUTDOWN, is_expected, normalise
 from fastask._core.receive import receive, receive_even_in_exit
@@ -64,18 +64,17 @@ class Service(Located, Generic[S]):
         return service
 
     @classmethod
-    def ref(cls, name: Hashable, node: str | None = None) -> Self:
+    def ref(cls, name: Hashable) -> Self:
         """Return an object for one that runs and has that name.
 
         The name is looked up at every use, which raises `UnknownNameError` when nobody
         has it then.
 
         Args:
-            name: A registered name or a `Via`.
-            node: The node where it runs; None means this one.
+            name: A registered name, a `Via`, or an `Address` of this node.
         """
         service = cls.__new__(cls)
-        service._dest = name if node is None else Address(name, node)
+        service._dest = name
         return service
 
     @classmethod

@@ -30,12 +30,14 @@ from fastask._core.call import (
     stop_server,
 )
 from fastask._core.errors import CallError
+from fastask._core.message import Ok
+from fastask._core.names import Address
 from fastask._core.process import Process
 from fastask._core.reason import NORMAL, normalise
 from fastask._core.server import start_server
+from fastask._core.stream import async_stream
 from fastask._core.verb import self_
 from fastask.child_spec import ChildSpec, Restart, Shutdown, StartWith
-from fastask.node import Address
 
 __all__ = [
     "Answer",
@@ -345,7 +347,7 @@ class GenServer:
         request: Any,
         timeout: float | None = None,
     ) -> tuple[list[tuple[str, Any]], list[str]]:
-        """Call the server of that name on each node.
+        """Call the server of that name on each node, on all of them at once.
 
         Args:
             nodes: Names of nodes; `[node()]` is this one.
@@ -360,13 +362,25 @@ class GenServer:
         """
         replies: list[tuple[str, Any]] = []
         bad: list[str] = []
-        for where in _checked(nodes):
-            try:
-                reply = await call_server(Address(name, where), request, timeout)
-            except CallError:
+        wanted = _checked(nodes)
+        if len(wanted) < 2:
+            outcomes = [await _ask(each, name, request, timeout) for each in wanted]
+        else:
+            asked = async_stream(
+                wanted,
+                _ask,
+                name,
+                request,
+                timeout,
+                max_concurrency=len(wanted),
+                timeout=None,
+            )
+            outcomes = [outcome.unwrap() async for outcome in asked]
+        for where, outcome in zip(wanted, outcomes, strict=True):
+            if outcome is None:
                 bad.append(where)
             else:
-                replies.append((where, reply))
+                replies.append((where, outcome.value))
         return replies, bad
 
     @staticmethod
@@ -382,6 +396,15 @@ class GenServer:
 for _verb in (GenServer.call, GenServer.stop, GenServer.start_link, GenServer.start):
     # What they return is awaited in the process whose function they are.
     getattr(_verb, "__func__", _verb).__dict__["__fastask_wait__"] = True
+
+
+async def _ask(
+    node: str, name: Hashable, request: Any, timeout: float | None
+) -> Ok[Any] | None:
+    try:
+        return Ok(await call_server(Address(name, node), request, timeout))
+    except CallError:
+        return None
 
 
 def _checked(nodes: Iterable[str]) -> Sequence[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Hashable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self, overload
 
 from fastask._core.answer import Stop
 from fastask._core.call import GenCall
@@ -13,8 +13,9 @@ from fastask._core.errors import ChildNotFoundError
 from fastask._core.message import Exited, Failed, Ok
 from fastask._core.process import Process, function_name
 from fastask._core.reason import SHUTDOWN
-from fastask._core.supervise import Supervising
+from fastask._core.supervise import Supervising, check_child
 from fastask._core.verb import self_, send, trap_exit
+from fastask._nodes.task_supervisor import RemoteTaskSupervisor
 from fastask._report import report_giving_up, report_restart, report_start_failure
 from fastask._service import Service
 from fastask._supervision import (
@@ -28,7 +29,7 @@ from fastask._supervision import (
 )
 from fastask.gen_server import GenServer
 
-__all__ = ["TaskSupervisor"]
+__all__ = ["RemoteTaskSupervisor", "TaskSupervisor"]
 
 _LOGGER = logging.getLogger("fastask")
 
@@ -87,6 +88,32 @@ class TaskSupervisor(Supervising, Service["TaskSupervisorServer"]):
         self.max_restarts = max_restarts
         self.max_seconds = max_seconds
 
+    @overload
+    @classmethod
+    def ref(cls, name: Hashable, node: None = None) -> Self: ...
+    @overload
+    @classmethod
+    def ref(cls, name: Hashable, node: str) -> RemoteTaskSupervisor: ...
+    @classmethod
+    def ref(
+        cls, name: Hashable, node: str | None = None
+    ) -> Self | RemoteTaskSupervisor:
+        """Return an object for a supervisor that runs and has that name.
+
+        The name is looked up at every use. Without a node, that raises
+        `UnknownNameError` when nobody has it then.
+
+        Args:
+            name: A registered name or a `Via`.
+            node: The node where it runs, this one too; then verbs that return a value
+                are awaited. None means this one.
+
+        Elixir: `{name, node}`.
+        """
+        if node is not None:
+            return RemoteTaskSupervisor(name, node)
+        return super().ref(name)
+
     def _resolve(self) -> Children:
         table = self._served().table
         if self._dest is not None:
@@ -129,13 +156,14 @@ class TaskSupervisor(Supervising, Service["TaskSupervisorServer"]):
 
         Elixir: `DynamicSupervisor.count_children/1`.
         """
-        table = self._resolve()
-        return ChildCount(
-            specs=table.count,
-            active=len(table.alive()),
-            supervisors=0,
-            workers=table.count,
-        )
+        return count_of(self._resolve())
+
+
+def count_of(table: Children) -> ChildCount:
+    """Count the children in a table."""
+    return ChildCount(
+        specs=table.count, active=len(table.alive()), supervisors=0, workers=table.count
+    )
 
 
 class Retry:
@@ -178,10 +206,32 @@ class TaskSupervisorServer(GenServer):
         raise TypeError("the state of a supervisor cannot be replaced")
 
     async def handle_call(
-        self, request: tuple[str, Any], from_: GenCall
-    ) -> Ok[None] | Failed:
+        self, request: tuple[Any, ...], from_: GenCall
+    ) -> Ok[Any] | Failed:
+        """Do what only the supervisor does, and what another node asks for."""
+        match request:
+            case ("terminate_child", process):
+                return await self.terminate_child(process)
+            case ("start_child", fn, args, restart, shutdown):
+                return self.start_child(fn, args, restart, shutdown)
+            case ("children",):
+                return Ok([child.process for child in self.table.alive()])
+            case ("which_children",):
+                return Ok(self._get_state())
+        return Ok(count_of(self.table))
+
+    def start_child(
+        self, fn: Any, args: tuple[Any, ...], restart: Any, shutdown: Any
+    ) -> Ok[Process[Any]] | Failed:
+        """Start a child for a process of another node."""
+        try:
+            check_child(fn, restart, shutdown)
+            return Ok(self.table.start(fn, args, restart, shutdown))
+        except Exception as error:  # raised where it was asked for
+            return Failed(error)
+
+    async def terminate_child(self, process: Any) -> Ok[None] | Failed:
         """Stop a child."""
-        process = request[1]
         child = self.table.find(process)
         if child is None:
             return Failed(ChildNotFoundError(f"no child has the process {process!r}"))

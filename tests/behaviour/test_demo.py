@@ -489,3 +489,16 @@ def start(
         stderr=stderr,
         text=True,
     )
+
+
+class TestNodes:
+    def test_run_the_program_of_a_cluster(
+        self, bare_main: None, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["demo", "--nodes", "2", "--seed", "1"]) == 0
+
+        output = capsys.readouterr().out
+        assert "100 of 100 right" in field(output, "tasks  ")
+        ran = [line.split() for line in output.splitlines() if "@" in line]
+        assert sum(int(count) for _, count in ran) == 100
+        assert len(ran) == 3

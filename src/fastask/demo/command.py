@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 import fastask
-from fastask.demo import articles, checksum, report, supervised
+from fastask.demo import articles, checksum, cluster, report, supervised
 
 if TYPE_CHECKING:
     _Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -71,6 +71,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--skip-articles", action="store_true", help="only read the tree"
     )
+    parser.add_argument(
+        "--nodes",
+        type=_count,
+        metavar="N",
+        help="only spread an article's hundred tasks over N worker processes",
+    )
 
 
 def _directory(text: str) -> str:
@@ -109,6 +115,8 @@ def main(arguments: argparse.Namespace) -> int:
         0, 1 when a check or a bound was missed, 130 after Ctrl-C.
     """
     try:
+        if arguments.nodes is not None:
+            return 0 if _spread_tasks(arguments.nodes, arguments.seed) else 1
         is_good = _read_tree(arguments)
         if not arguments.skip_articles:
             is_good &= _run_articles(arguments.seed)
@@ -147,10 +155,32 @@ def _check(root: str, total: checksum.Total) -> bool:
     return is_same
 
 
-def _run_articles(seed: int | None) -> bool:
+def _seed(given: int | None) -> int:
+    return random.SystemRandom().randrange(1 << 32) if given is None else given
+
+
+def _spread_tasks(workers: int, given: int | None) -> bool:
+    """Run the article's program of a cluster; print where the tasks ran."""
+    seed = _seed(given)
+    spread = fastask.run(cluster.spread_tasks, workers, seed)
+    report.print_lines(
+        [
+            f"{cluster.TASKS} tasks on random nodes, seed {seed}",
+            "",
+            f"nodes     {workers} workers up in {spread.start * 1000:.0f} ms",
+            f"tasks     {spread.right} of {cluster.TASKS} right, "
+            f"in {spread.seconds * 1000:.1f} ms",
+            "",
+        ]
+    )
+    rows = [[name, str(count)] for name, count in spread.counts.items()]
+    report.print_table(["node", "tasks"], rows)
+    return spread.is_good
+
+
+def _run_articles(given: int | None) -> bool:
     """Run the articles' programs and print how long each took."""
-    if seed is None:
-        seed = random.SystemRandom().randrange(1 << 32)
+    seed = _seed(given)
     report.print_lines(
         ["", f"The articles' programs, 10 times shorter, seed {seed}", ""]
     )

@@ -1,0 +1,774 @@
+"""Session: one link's life, and what the two nodes know of each other through it.
+
+Each message is told twice: a method says it (`message`, `exit`, `call`, ...), and a
+function below, whose name begins with `_on_`, hears it on the other side.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fastask._core.call import GenCall
+from fastask._core.errors import NoProcessError
+from fastask._core.names import whereis
+from fastask._core.process import Process
+from fastask._core.reason import NOCONNECTION, NOPROC
+from fastask._core.ref import Ref
+from fastask._core.remote import (
+    Remote,
+    Watch,
+    call_from,
+    complete,
+    drop_call,
+    end,
+    exit_from,
+    exit_from_link,
+    exports,
+    home_of,
+    link_from,
+    parts_of,
+    settle_call,
+    source_here,
+    stand_in,
+    stand_in_ref,
+    start_for,
+    start_here,
+    stop_watching,
+    unlink_from,
+    was_reported,
+    watch_for,
+    wire_name,
+)
+from fastask._core.server import served_by
+from fastask._core.verb import send
+from fastask._nodes import codec
+from fastask._nodes.engine import Buffer, Link
+from fastask._nodes.outbox import Outbox
+from fastask._nodes.wire import (
+    CONTROL,
+    LAST,
+    LINKED,
+    REPORTED,
+    STREAMS,
+    FrameError,
+    Kind,
+    Message,
+    parse,
+    parse_big,
+)
+
+if TYPE_CHECKING:
+    from fastask._nodes.cluster import Cluster
+
+_LOGGER = logging.getLogger("fastask")
+
+TAKEN = 256 * 1024
+"""Bytes after which the other side is told that they were taken."""
+
+PROCESS, NAME, REF = range(3)
+"""What the number of a message names; the numbers of `Tag` in the core."""
+
+
+class Session:
+    """What goes between this node and another one while their link lives.
+
+    It begins before there is a link: what is said meanwhile waits for it. It ends once,
+    and everything that it had ends with it, for `NOCONNECTION` (rule 5 of the README).
+    """
+
+    def __init__(self, cluster: Cluster, name: str, incarnation: str) -> None:
+        self.cluster = cluster
+        self.name = name
+        self.incarnation = incarnation
+        self.mark = cluster.mark_of(incarnation)
+        self.loop = cluster.loop
+        self.outbox = Outbox(cluster.loop, cluster.mark)
+        self.shares_main = False
+        self.link: Link | None = None
+        self.is_closed = False
+        self.awaits = False  # the link that the other side opened at the same time
+        self._thread = threading.get_ident()
+        self._exports = exports(cluster.loop)
+        self._expected = 1  # the greeting was number 0
+        self._taken = 0
+        self._serial = 0
+        self._gate = self._stand_in(0, 0)
+        # What this node asked for, by serial.
+        self._asked: dict[int, weakref.ref[Remote]] = {}
+        self._calls: dict[int, GenCall] = {}
+        self._serials: dict[GenCall, int] = {}
+        # What the other node asked for, by its serials.
+        self._watched: dict[int, Watch] = {}
+        self._answering: dict[int, GenCall] = {}
+        # Stand-ins of processes and refs of the other node.
+        self._known: weakref.WeakValueDictionary[tuple[int, int], Remote]
+        self._known = weakref.WeakValueDictionary()
+        self._refs: weakref.WeakValueDictionary[int, Ref]
+        self._refs = weakref.WeakValueDictionary()
+        # Code by digest, on either side.
+        self._sent: dict[bytes, None] = {}
+        self._code: dict[bytes, bytes] = {}
+        self._chunks: dict[int, list[Buffer]] = {}
+
+    def __repr__(self) -> str:
+        state = "closed" if self.is_closed else "open" if self.link else "opening"
+        return f"<link to {self.name}, {state}>"
+
+    # Its life.
+
+    def establish(self, link: Link, shares_main: bool) -> None:
+        """Begin to use a link on which both sides have greeted each other."""
+        self.link = link
+        self.shares_main = shares_main
+        self.outbox.open(link)
+
+    def close(self, reason: object = NOCONNECTION) -> None:
+        """End all that went through the link; `reason` is for the engine."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        link, self.link = self.link, None
+        self.outbox.close()
+        self.cluster.forget(self)
+        if link is not None:
+            link.close(reason)
+        calls, self._calls = self._calls, {}
+        self._serials.clear()
+        for call in self._answering.values():
+            drop_call(call)
+        self._answering.clear()
+        remotes = [ref() for ref in self._asked.values()]
+        remotes += list(self._known.values())
+        remotes += [home_of(ref) for ref in list(self._refs.values())]
+        self._asked.clear()
+        for remote in (*remotes, self._gate):
+            if remote is not None:
+                end(remote, NOCONNECTION)
+        for watch in self._watched.values():
+            stop_watching(watch)
+        self._watched.clear()
+        for call in calls.values():
+            settle_call(call, False, NOCONNECTION)
+
+    def say_goodbye(self) -> None:
+        """Send what is left, and that this node leaves."""
+        if not self.is_closed:
+            self.outbox.flush()
+            self.outbox.control(Kind.GOODBYE)
+            self.close("this node leaves")
+
+    def expire(self) -> None:
+        """The link that the other side was to open has not come."""
+        if self.link is None:
+            self.close("no link was opened in time")
+
+    def fail(self, error: object) -> None:
+        """Close the link because of what came by it."""
+        if not self.is_closed:
+            _LOGGER.error(
+                "the link to %s is closed, as it brought no message of fastask: %s",
+                self.name,
+                error,
+            )
+            self.close(error)
+
+    # What comes in.
+
+    def received(self, frame: list[Buffer]) -> None:
+        """Take a frame; a wrong one closes the link and touches nothing."""
+        try:
+            flags, mark, seq, messages = parse(frame)
+            if mark != self.mark:
+                return  # of an incarnation that is no more
+            if seq != self._expected:
+                raise FrameError(f"frame {self._expected} is next, got {seq}")
+            self._expected += 1
+            self._handle(messages)
+        except FrameError as error:
+            self.fail(error)
+            return
+        if not flags & CONTROL:
+            self._taken += sum(map(len, frame))
+            if self._taken >= TAKEN and not self.is_closed:
+                self.outbox.control(Kind.CREDIT, serial=self._taken)
+                self._taken = 0
+
+    def _handle(self, messages: list[Message]) -> None:
+        for kind, flags, serial, number, origin, data, buffers in messages:
+            if self.is_closed:
+                return
+            handler = _HANDLERS.get(kind)
+            if handler is None:
+                raise FrameError(f"a message of kind {kind} is for greetings only")
+            try:
+                handler(self, flags, serial, number, origin, data, buffers)
+            except FrameError:
+                raise
+            except Exception:  # whatever reading the value, or telling somebody, raised
+                _LOGGER.exception("a message from %s cannot be delivered", self.name)
+
+    # Stand-ins.
+
+    def _stand_in(
+        self, origin: int, number: int, tag: int = PROCESS, meant: object = None
+    ) -> Remote:
+        return stand_in(
+            self.loop,
+            None if self.is_closed else self,
+            self.name,
+            self.incarnation,
+            origin,
+            number,
+            tag,
+            meant,
+        )
+
+    def named(self, name: object) -> Remote:
+        """Return what stands for whoever has a name there when something arrives."""
+        return self._stand_in(0, 0, NAME, name)
+
+    def find_process(self, origin: int, number: int) -> Remote:
+        """Return what stands for a process of the other node."""
+        if origin == self.cluster.mark:
+            ref = self._asked.get(number)
+            started = None if ref is None else ref()
+            if started is not None:
+                return started
+        key = origin, number
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = self._stand_in(origin, number)
+        return known
+
+    def find_ref(self, number: int) -> Ref:
+        """Return what stands for a ref of the other node."""
+        ref = self._refs.get(number)
+        if ref is None:
+            ref = self._refs[number] = stand_in_ref(self._stand_in(0, number, REF))
+        return ref
+
+    def own_process(self, origin: int, number: int) -> Process[Any]:
+        """Return a process of this node that has come home."""
+        process = self._exports.get((origin, number))
+        return self.cluster.dead(origin, number) if process is None else process
+
+    def own_ref(self, number: int) -> Ref:
+        """Return a ref of this node that has come home."""
+        return self.cluster.own_ref(number)
+
+    def third_process(
+        self, node: str, incarnation: str, origin: int, number: int
+    ) -> Process[Any]:
+        """Return what stands for a process of a third node."""
+        return self.cluster.third(node, incarnation, origin, number)
+
+    def third_ref(self, node: str, incarnation: str, number: int) -> Ref:
+        """Return what stands for a ref of a third node."""
+        return self.cluster.third_ref(node, incarnation, number)
+
+    def code(self, digest: bytes) -> bytes:
+        """Return the code of a function that was sent before."""
+        return self._code[digest]
+
+    # Naming what is written.
+
+    def takes(self, loop: object) -> bool:
+        """Tell whether the processes of a loop are of this node."""
+        return loop is self.loop
+
+    def process(self, process: Process[Any]) -> tuple[Any, ...]:
+        """Return what a process is written as."""
+        if isinstance(process, Remote):
+            if process.session is self:
+                return codec.ours, (process.origin, process.number)
+            return codec.of_third, (
+                process.node,
+                process.incarnation,
+                process.origin,
+                process.number,
+            )
+        name = wire_name(process)
+        self.cluster.remember(process, name)
+        return codec.theirs, name
+
+    def ref(self, ref: Ref) -> tuple[Any, ...]:
+        """Return what a ref is written as."""
+        home = home_of(ref)
+        if home is None:
+            return codec.their_ref, (self.cluster.number_of(ref),)
+        if home.session is self:
+            return codec.our_ref, (home.number,)
+        return codec.ref_of_third, (home.node, home.incarnation, home.number)
+
+    def define(self, digest: bytes, code: bytes) -> None:
+        """Send the code of a function, unless the other node has it."""
+        if digest in self._sent:
+            return
+        _remember(self._sent, digest, None)
+        self.outbox.put(Kind.DEFINE, 0, 0, 0, 0, digest + code)
+
+    # What this node says.
+
+    def _next(self) -> int:
+        self._serial += 1
+        return self._serial
+
+    def _to(
+        self, kind: int, remote: Remote, *what: object, serial: int = 0, flags: int = 0
+    ) -> None:
+        """Send a message to whom a stand-in means."""
+        if remote.tag == NAME:
+            what = (remote.meant, *what)
+        data, buffers = codec.dumps(self, what, "message")
+        self.outbox.put(
+            kind, remote.tag | flags, serial, remote.number, remote.origin, data,
+            buffers, source_here(),
+        )  # fmt: skip
+
+    def message(self, remote: Remote, message: object) -> None:
+        """Send a message to a process, a name or a ref."""
+        if remote.tag == NAME:
+            message = remote.meant, message
+        data, buffers = codec.dumps(self, message, "message")
+        outbox = self.outbox
+        sender = source_here() if outbox.is_ordering(data, buffers) else None
+        outbox.put(
+            Kind.SEND,
+            remote.tag,
+            0,
+            remote.number,
+            remote.origin,
+            data,
+            buffers,
+            sender,
+        )
+
+    def exit(self, remote: Remote, source: Process[Any] | None, reason: object) -> None:
+        """Send the exit signal of a call."""
+        self._signal(Kind.EXIT, remote, source, reason)
+
+    def exit_by_link(
+        self, remote: Remote, source: Process[Any], reason: object
+    ) -> None:
+        """Send the exit signal of a link, which is no more then."""
+        flags = REPORTED if was_reported(source) else 0
+        self._signal(Kind.LINK_EXIT, remote, source, reason, flags)
+
+    def _signal(
+        self,
+        kind: int,
+        remote: Remote,
+        source: Process[Any] | None,
+        reason: object,
+        flags: int = 0,
+    ) -> None:
+        head: tuple[Any, ...] = (source,)
+        if remote.tag == NAME:
+            head = (remote.meant, source)
+        data, buffers = codec.dumps_reason(self, head, reason)
+        self.outbox.put(
+            kind,
+            remote.tag | flags,
+            0,
+            remote.number,
+            remote.origin,
+            data,
+            buffers,
+            source,
+        )
+
+    def link_to(self, remote: Remote, process: Process[Any]) -> None:
+        """Link a process of this node to one of the other."""
+        self._to(Kind.LINK, remote, process)
+
+    def unlink(self, remote: Remote, process: Process[Any]) -> None:
+        """Remove such a link, whoever made it."""
+        self._to(Kind.UNLINK, remote, process)
+
+    def cancel(self, remote: Remote) -> None:
+        """Cancel a process as asyncio does."""
+        self._to(Kind.CANCEL, remote)
+
+    def watch(self, remote: Remote) -> int:
+        """Ask to be told of the end of whom a stand-in means; return the serial."""
+        serial = self._next()
+        self._asked[serial] = weakref.ref(remote)
+        self._to(Kind.WATCH, remote, serial=serial)
+        return serial
+
+    def forget(self, serial: int) -> None:
+        """Nobody here wants to hear of it any more: the stand-in is gone."""
+        if threading.get_ident() != self._thread:  # the collector runs anywhere
+            if not self.loop.is_closed():
+                self.loop.call_soon_threadsafe(self.forget, serial)
+            return
+        if self._asked.pop(serial, None) is not None and not self.is_closed:
+            self.outbox.put(Kind.UNWATCH, 0, serial, 0, 0, b"")
+
+    def call(self, remote: Remote, call: GenCall) -> None:
+        """Send a request to a server."""
+        request, kind = parts_of(call)
+        serial = self._next()
+        self._to(
+            Kind.CALL, remote, call.process, request, serial=serial, flags=kind << 4
+        )
+        self._calls[serial] = call
+        self._serials[call] = serial
+
+    def give_up(self, remote: Remote, call: GenCall) -> None:
+        """Nobody waits for an answer any more."""
+        serial = self._serials.pop(call, None)
+        if serial is not None:
+            del self._calls[serial]
+            self.outbox.put(Kind.GIVE_UP, 0, serial, 0, 0, b"")
+
+    def take_call(self, serial: int) -> GenCall | None:
+        """Return the call of that serial, which is over, or None."""
+        call = self._calls.pop(serial, None)
+        if call is not None:
+            del self._serials[call]
+        return call
+
+    def start(
+        self,
+        owner: Process[Any],
+        supervisor: object,
+        fn: object,
+        args: tuple[Any, ...],
+        executor: object,
+        shutdown: object,
+        flags: int,
+    ) -> Remote:
+        """Start a task under a supervisor of the other node; return what stands for it.
+
+        Raises:
+            TypeError: If the function or an argument cannot be pickled.
+        """
+        head = (supervisor, executor, shutdown, owner)
+        data, buffers = codec.dumps_call(self, head, fn, args)
+        serial = self._next()
+        remote = self._stand_in(self.cluster.mark, serial)
+        start_here(remote)
+        remote.serial = serial
+        self._asked[serial] = weakref.ref(remote)
+        self.outbox.put(Kind.START, flags, serial, 0, 0, data, buffers, owner)
+        return remote
+
+    # What this node answers.
+
+    def done(self, watch: Watch, value: object) -> None:
+        """A task for the other node has returned."""
+        self._watched.pop(watch.serial, None)
+        try:
+            data, buffers = codec.dumps(self, value, "what the task returns")
+        except TypeError as error:
+            self._down(watch.serial, error, watch.process)
+            return
+        self.outbox.put(Kind.DONE, 0, watch.serial, 0, 0, data, buffers, watch.process)
+
+    def down(self, watch: Watch, reason: object) -> None:
+        """A process that the other node watches has ended."""
+        self._watched.pop(watch.serial, None)
+        self._down(watch.serial, reason, watch.process)
+
+    def _down(
+        self, serial: int, reason: object, sender: Process[Any] | None = None
+    ) -> None:
+        data, buffers = codec.dumps_reason(self, (), reason)
+        flags = REPORTED if sender is not None and was_reported(sender) else 0
+        self.outbox.put(Kind.DOWN, flags, serial, 0, 0, data, buffers, sender)
+
+    def answered(
+        self, serial: int, server: Process[Any] | None, is_answer: bool, value: object
+    ) -> None:
+        """Tell what became of a call."""
+        self._answering.pop(serial, None)
+        if is_answer:
+            try:
+                data, buffers = codec.dumps(self, value, "reply")
+            except TypeError as error:
+                is_answer, value = False, error
+            else:
+                self.outbox.put(Kind.REPLY, 0, serial, 0, 0, data, buffers, server)
+                return
+        data, buffers = codec.dumps_reason(self, (), value)
+        self.outbox.put(Kind.ENDED, 0, serial, 0, 0, data, buffers, server)
+
+    # What the other node says.
+
+    def load(self, data: Buffer, buffers: Sequence[Buffer]) -> Any:
+        """Read a value."""
+        return codec.loads(self, data, buffers)
+
+    def target(
+        self, flags: int, number: int, origin: int, data: Buffer, long: Sequence[Buffer]
+    ) -> tuple[Any, Any]:
+        """Return who is meant, or None, and the rest of what was sent to him."""
+        tag = flags & 15
+        value = self.load(data, long)
+        if tag == PROCESS:
+            return self._exports.get((origin, number)), value
+        if tag == REF:
+            return self.cluster.own_ref(number), value
+        return whereis(value[0]), value[1:]
+
+    def reason(self, data: Buffer, buffers: Sequence[Buffer]) -> Any:
+        """Read an exit reason, or what made it unreadable."""
+        try:
+            return self.load(data, buffers)[0]
+        except Exception as error:  # whatever a user's class raises
+            return error
+
+    def start_task(
+        self, flags: int, serial: int, data: Buffer, buffers: Sequence[Buffer]
+    ) -> None:
+        """Start a task for the other node, or tell it why there is none."""
+        try:
+            supervisor, executor, shutdown, owner, fn, args = self.load(data, buffers)
+            process = whereis(supervisor)
+            if process is None:
+                self._down(serial, NOPROC)
+                return
+            table = getattr(served_by(process), "table", None)
+            if table is None:
+                raise NoProcessError(
+                    f"{supervisor!r} must be a running task supervisor, got {process!r}"
+                )
+            self._watched[serial] = start_for(
+                table,
+                owner,
+                self,
+                serial,
+                (fn, args, executor, shutdown),
+                bool(flags & LINKED),
+                bool(flags & STREAMS),
+                self.mark,
+            )
+        except Exception as error:  # the task's
+            self._down(serial, error)
+
+
+def _remember(table: dict[bytes, Any], digest: bytes, value: object) -> None:
+    """Keep the last ones only; both sides do so in the same order."""
+    while len(table) >= codec.MOST_CODE:
+        del table[next(iter(table))]
+    table[digest] = value
+
+
+# What arrives; the arguments are those of a message after its kind.
+
+_Handler = Callable[[Session, int, int, int, int, Buffer, Sequence[Buffer]], None]
+
+
+def _on_send(
+    s: Session, flags: int, _: int, number: int, origin: int, data: Buffer, long: Any
+) -> None:
+    if flags & 15 == PROCESS:
+        process = s._exports.get((origin, number))
+        if process is not None:
+            send(process, s.load(data, long))
+        return
+    who, value = s.target(flags, number, origin, data, long)
+    if who is not None:
+        send(who, value[0] if flags & 15 == NAME else value)
+
+
+def _on_exit(
+    s: Session, flags: int, _: int, number: int, origin: int, data: Buffer, long: Any
+) -> None:
+    who, (source, reason) = s.target(flags, number, origin, data, long)
+    if isinstance(who, Ref):
+        who = s.cluster.behind(who)
+    if who is not None:
+        exit_from(who, source, reason)
+
+
+def _on_link(
+    s: Session, flags: int, _: int, number: int, origin: int, data: Buffer, long: Any
+) -> None:
+    who, (source,) = s.target(flags, number, origin, data, long)
+    if who is not None:
+        link_from(source, who)
+
+
+def _on_unlink(
+    s: Session, flags: int, _: int, number: int, origin: int, data: Buffer, long: Any
+) -> None:
+    who, (source,) = s.target(flags, number, origin, data, long)
+    if who is not None:
+        unlink_from(source, who)
+
+
+def _on_link_exit(
+    s: Session, flags: int, _: int, number: int, origin: int, data: Buffer, long: Any
+) -> None:
+    who, (source, reason) = s.target(flags, number, origin, data, long)
+    if who is not None:
+        exit_from_link(source, who, reason, bool(flags & REPORTED))
+
+
+def _on_cancel(
+    s: Session, flags: int, _: int, number: int, origin: int, data: Buffer, long: Any
+) -> None:
+    who, _rest = s.target(flags, number, origin, data, long)
+    if isinstance(who, Process):
+        who.cancel()
+
+
+def _on_watch(
+    s: Session,
+    flags: int,
+    serial: int,
+    number: int,
+    origin: int,
+    data: Buffer,
+    long: Any,
+) -> None:
+    who, _rest = s.target(flags, number, origin, data, long)
+    if not isinstance(who, Process):
+        s._down(serial, NOPROC)
+    else:
+        s._watched[serial] = watch_for(who, s._gate, s, serial)
+
+
+def _on_unwatch(
+    s: Session, _f: int, serial: int, _n: int, _o: int, _d: Buffer, _l: Any
+) -> None:
+    watch = s._watched.pop(serial, None)
+    if watch is not None:
+        stop_watching(watch)
+
+
+def _on_down(
+    s: Session, flags: int, serial: int, _n: int, _o: int, data: Buffer, long: Any
+) -> None:
+    ref = s._asked.pop(serial, None)
+    remote = None if ref is None else ref()
+    if remote is not None:
+        end(remote, s.reason(data, long), bool(flags & REPORTED))
+
+
+def _on_done(
+    s: Session, _f: int, serial: int, _n: int, _o: int, data: Buffer, long: Any
+) -> None:
+    ref = s._asked.pop(serial, None)
+    remote = None if ref is None else ref()
+    if remote is None:
+        return
+    try:
+        value = s.load(data, long)
+    except Exception as error:  # whatever a user's class raises
+        end(remote, TypeError(f"the task must return what can be unpickled: {error}"))
+    else:
+        complete(remote, value)
+
+
+def _on_start(
+    s: Session, flags: int, serial: int, _n: int, _o: int, data: Buffer, long: Any
+) -> None:
+    s.start_task(flags, serial, data, long)
+
+
+def _on_call(
+    s: Session,
+    flags: int,
+    serial: int,
+    number: int,
+    origin: int,
+    data: Buffer,
+    long: Any,
+) -> None:
+    try:
+        who, (caller, request) = s.target(flags, number, origin, data, long)
+    except Exception as error:  # whatever a user's class raises
+        s.answered(serial, None, False, error)
+        return
+    if not isinstance(who, Process):
+        s.answered(serial, None, False, NOPROC)
+    else:
+        s._answering[serial] = call_from(who, caller, s, serial, request, flags >> 4)
+
+
+def _on_reply(
+    s: Session, _f: int, serial: int, _n: int, _o: int, data: Buffer, long: Any
+) -> None:
+    call = s.take_call(serial)
+    if call is None:
+        return
+    try:
+        value = s.load(data, long)
+    except Exception as error:  # whatever a user's class raises
+        settle_call(call, False, error)
+    else:
+        settle_call(call, True, value)
+
+
+def _on_ended(
+    s: Session, _f: int, serial: int, _n: int, _o: int, data: Buffer, long: Any
+) -> None:
+    call = s.take_call(serial)
+    if call is not None:
+        settle_call(call, False, s.reason(data, long))
+
+
+def _on_give_up(
+    s: Session, _f: int, serial: int, _n: int, _o: int, _d: Buffer, _l: Any
+) -> None:
+    call = s._answering.pop(serial, None)
+    if call is not None:
+        drop_call(call)
+
+
+def _on_define(
+    s: Session, _f: int, _s: int, _n: int, _o: int, data: Buffer, _l: Any
+) -> None:
+    if len(data) < 16:
+        raise FrameError("code has a digest of 16 bytes")
+    _remember(s._code, bytes(data[:16]), bytes(data[16:]))
+
+
+def _on_credit(
+    s: Session, _f: int, serial: int, _n: int, _o: int, _d: Buffer, _l: Any
+) -> None:
+    s.outbox.give(serial)
+
+
+def _on_chunk(
+    s: Session, flags: int, serial: int, _n: int, _o: int, data: Buffer, _l: Any
+) -> None:
+    s._chunks.setdefault(serial, []).append(data)
+    if flags & LAST:
+        s._handle([parse_big(bytearray().join(s._chunks.pop(serial)))])
+
+
+def _on_goodbye(
+    s: Session, _f: int, _s: int, _n: int, _o: int, _d: Buffer, _l: Any
+) -> None:
+    s.close("the node has left")
+
+
+_HANDLERS: dict[int, _Handler] = {
+    Kind.GOODBYE: _on_goodbye,
+    Kind.CREDIT: _on_credit,
+    Kind.CHUNK: _on_chunk,
+    Kind.DEFINE: _on_define,
+    Kind.SEND: _on_send,
+    Kind.EXIT: _on_exit,
+    Kind.LINK: _on_link,
+    Kind.UNLINK: _on_unlink,
+    Kind.LINK_EXIT: _on_link_exit,
+    Kind.WATCH: _on_watch,
+    Kind.UNWATCH: _on_unwatch,
+    Kind.DOWN: _on_down,
+    Kind.DONE: _on_done,
+    Kind.START: _on_start,
+    Kind.CALL: _on_call,
+    Kind.REPLY: _on_reply,
+    Kind.ENDED: _on_ended,
+    Kind.GIVE_UP: _on_give_up,
+    Kind.CANCEL: _on_cancel,
+}

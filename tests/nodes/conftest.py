@@ -1,0 +1,80 @@
+"""Clusters for the tests of nodes, one engine after the other.
+
+A test takes the fixture `cluster` and writes `async with cluster(2) as world:`. An
+engine is a parameter of `engine`, and a class in `WORLDS` that starts such a cluster.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol
+
+import pytest
+
+import fastask
+from fastask import TaskSupervisor
+from tests.nodes import there
+
+pytestmark = pytest.mark.slow
+
+APP = "tests.nodes.there:app"
+
+
+class World:
+    """A cluster of this node and some others, which run `there.app`."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+
+    def tasks(self, name: str) -> fastask.RemoteTaskSupervisor:
+        """The task supervisor of a node."""
+        return TaskSupervisor.ref("task_supervisor", name)
+
+    async def signal(self, name: str, number: int) -> int:
+        """Send a signal to the OS process of a node; return its pid."""
+        pid = await self.tasks(name).async_(there.pid)
+        os.kill(pid, number)
+        return pid
+
+    async def kill(self, name: str) -> None:
+        """End a node without a word."""
+        await self.signal(name, signal.SIGKILL)
+
+    async def is_up(self, name: str) -> None:
+        """Wait until a node is back, as long as it takes; monitor nodes before."""
+        await fastask.receive(lambda m: m == fastask.NodeUp(name), timeout=10)
+
+
+class Cluster(Protocol):
+    """The fixture."""
+
+    def __call__(
+        self, count: int, **options: Any
+    ) -> AbstractAsyncContextManager[World]: ...
+
+
+@asynccontextmanager
+async def local(count: int, **options: Any) -> AsyncIterator[World]:
+    """A cluster of worker processes, which come back by themselves."""
+    options = {"app": APP, "name": "app@host", **options}
+    async with fastask.connect("local", workers=count, **options):
+        yield World([f"app@host/{number}" for number in range(count)])
+
+
+WORLDS: dict[str, Callable[..., AbstractAsyncContextManager[World]]] = {"local": local}
+
+
+@pytest.fixture(params=WORLDS)
+def engine(request: pytest.FixtureRequest) -> str:
+    """The name of the engine under test."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def cluster(engine: str, bare_main: None) -> Cluster:
+    """Start clusters of the engine under test."""
+    return WORLDS[engine]
