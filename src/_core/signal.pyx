@@ -386,8 +386,7 @@ cdef int end_foreign(Process process, object reason) except -1:
     process.reason = reason
     process.life = DEAD
     try:
-        if process.timers is not NULL:
-            disarm_all(process)
+        disarm_all(process)
         if process.bonds_in is not NULL or process.bonds_out is not NULL:
             _tell(process)
     finally:
