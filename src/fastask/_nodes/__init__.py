@@ -1,0 +1,1 @@
+"""Nodes: other programs, here or elsewhere, whose processes can be reached."""

@@ -1,0 +1,20 @@
+"""Nodes on Dask `distributed`: its membership, its connections and its certificates.
+
+Dask's task scheduler is used as the head of the cluster: it lists the nodes and tells
+each of the others. No task of Dask runs here. A node listens for links at a port of its
+own, so links live on when the head dies.
+"""
+
+from __future__ import annotations
+
+try:
+    import distributed  # noqa: F401 — only to say what is missing
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        'the engine "dask" needs Dask distributed: pip install "fastask-otp[dask]"',
+        name=error.name,
+    ) from error
+
+from fastask._nodes.dask.engine import DaskEngine
+
+__all__ = ["DaskEngine"]

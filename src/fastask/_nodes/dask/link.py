@@ -1,0 +1,225 @@
+"""Link: frames between two nodes over a connection of `distributed.comm`.
+
+What waits to be sent leaves in as few writes as it can. Small frames travel inside the
+message; the buffers of large ones go out of band, uncopied. The transport's own
+backpressure is what `drain` waits for: a peer that does not read stops only its link.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from distributed.comm import Comm, CommClosedError
+from distributed.protocol import Serialized
+from tornado.iostream import StreamClosedError
+
+from fastask._nodes.engine import Buffer, Frame, Peer, Receiver
+
+SMALL = 64 * 1024
+"""Bytes: a frame up to this size is copied into the message."""
+
+BATCH = 128 * 1024
+"""Bytes of small frames that leave in one write."""
+
+FULL = 2 * 1024 * 1024
+"""Bytes that wait, or are on their way to the kernel: above, `drain` waits."""
+
+TICK = ()
+"""A message without a frame: the peer's loop runs."""
+
+LOST_TICKS = 4
+"""So many ticks without any message are `net_ticktime`."""
+
+logger = logging.getLogger("fastask")
+
+
+class LinkClosed(ConnectionError):
+    """The reason of a link whose connection is no more."""
+
+
+class DaskLink:
+    """Both directions between two nodes, in order, at most once."""
+
+    def __init__(
+        self, comm: Comm, peer: Peer, finished: Callable[[DaskLink], None]
+    ) -> None:
+        self.peer = peer
+        self.tasks: list[asyncio.Task[None]] = []
+        comm.allow_offload = False  # what is bytes already needs no thread
+        self._comm = comm
+        self._finished = finished
+        self._loop = asyncio.get_running_loop()
+        self._receiver: Receiver | None = None
+        self._is_closed = False
+        self._queue: deque[tuple[Frame, int]] = deque()
+        self._pending = 0
+        self._idle: asyncio.Future[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._has_received = True
+        self._has_sent = True
+        self._missed = 0
+
+    def __repr__(self) -> str:
+        state = "closed" if self._is_closed else "open"
+        return f"<DaskLink {self.peer.name} {state}>"
+
+    def start(self, receiver: Receiver) -> None:
+        """Bring frames to the receiver, and take some."""
+        self._receiver = receiver
+        name = f"fastask link {self.peer.name}"
+        self.tasks = [
+            self._loop.create_task(self._read(receiver), name=f"{name} in"),
+            self._loop.create_task(self._write(), name=f"{name} out"),
+        ]
+
+    def send(self, frame: Frame) -> None:
+        """Send a frame soon; never waits, never raises, does nothing once closed."""
+        if self._is_closed:
+            return
+        size = sum(map(_size, frame))
+        self._queue.append((frame, size))
+        self._pending += size
+        if self._idle is not None:
+            self._idle.set_result(None)
+            self._idle = None
+
+    async def drain(self) -> None:
+        """Wait until there is room to send; returns at once when closed."""
+        while self._pending > FULL and not self._is_closed:
+            if self._drained is None:
+                self._drained = self._loop.create_future()
+            await asyncio.shield(self._drained)
+
+    def close(self, reason: object = None) -> None:
+        """Close at once; `closed` is called in a later turn of the loop."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._queue.clear()
+        self._pending = 0
+        self._comm.abort()  # ends what the two tasks wait for
+        for future in (self._idle, self._drained):
+            if future is not None:
+                future.set_result(None)
+        self._idle = self._drained = None
+        self._loop.call_soon(self._tell, reason)
+
+    def tick(self) -> None:
+        """Say that this loop runs; close a link that has been silent for too long.
+
+        Ticks are counted, not seconds: a node that was stopped itself finds what came
+        in the meantime before it blames the other.
+        """
+        if self._is_closed:
+            return
+        self._missed = 0 if self._has_received else self._missed + 1
+        self._has_received = False
+        if self._missed > LOST_TICKS:
+            logger.warning("%s was silent for net_ticktime", self.peer.name)
+            self.close(LinkClosed("net_tick_timeout"))
+            return
+        if not self._has_sent and self._idle is not None:
+            self._queue.append((TICK, 0))
+            self._idle.set_result(None)
+            self._idle = None
+        self._has_sent = False
+
+    def _tell(self, reason: object) -> None:
+        self._finished(self)
+        if self._receiver is not None:
+            self._receiver.closed(reason)
+
+    async def _read(self, receiver: Receiver) -> None:
+        try:
+            while not self._is_closed:
+                message = await self._comm.read()
+                self._has_received = True
+                for frame in decoded(message):
+                    if self._is_closed:
+                        return
+                    receiver.received(frame)
+        except CommClosedError as error:
+            self.close(LinkClosed(f"connection closed: {error}"))
+        except Exception as error:  # whatever is wrong with a frame ends the link
+            if self._is_closed:
+                return
+            logger.exception("the link to %s is closed by a frame", self.peer.name)
+            self.close(error)
+
+    async def _write(self) -> None:
+        comm: Any = self._comm
+        try:
+            while not self._is_closed:
+                if not self._queue:
+                    self._idle = self._loop.create_future()
+                    await self._idle
+                    continue
+                message, size = self._next()
+                self._has_sent = True
+                await comm.write(message)
+                if comm.stream is not None and comm.stream.writing():
+                    await comm.stream.write(b"")  # until the kernel has all of it
+                self._sent(size)
+        except (CommClosedError, StreamClosedError) as error:
+            self.close(LinkClosed(f"connection closed: {error}"))
+        except Exception as error:  # a frame that is none: the link has lost its place
+            if self._is_closed:
+                return
+            logger.exception("the link to %s cannot send a frame", self.peer.name)
+            self.close(error)
+
+    def _next(self) -> tuple[list[object], int]:
+        """Take a large frame alone, or small ones up to a batch."""
+        message: list[object] = []
+        total = 0
+        while self._queue:
+            frame, size = self._queue[0]
+            if message and total + size > BATCH:
+                break
+            self._queue.popleft()
+            total += size
+            if frame is not TICK:
+                message.append(encoded(frame, size))
+        return message, total
+
+    def _sent(self, size: int) -> None:
+        if self._is_closed:
+            return
+        self._pending -= size
+        if self._drained is not None and self._pending <= FULL:
+            self._drained.set_result(None)
+            self._drained = None
+
+
+def _size(buffer: Buffer) -> int:
+    return buffer.nbytes if isinstance(buffer, memoryview) else len(buffer)
+
+
+def encoded(frame: Frame, size: int) -> object:
+    """Return what stands for a frame in a message."""
+    if size <= SMALL:
+        return list(frame)
+    return Serialized({}, [memoryview(each).cast("B") for each in frame])
+
+
+def decoded(message: object) -> list[list[Buffer]]:
+    """Return the frames of a message.
+
+    Raises:
+        ValueError: If it is none of ours.
+    """
+    if not isinstance(message, tuple):
+        raise ValueError(f"a message must be a tuple of frames, got {type(message)}")
+    return [_frame(part) for part in message]
+
+
+def _frame(part: object) -> list[Buffer]:
+    if isinstance(part, Serialized):
+        return list(part.frames)
+    if isinstance(part, tuple) and all(isinstance(each, bytes) for each in part):
+        return list(part)
+    raise ValueError(f"a frame must be a tuple of bytes, got {type(part)}")
