@@ -16,7 +16,6 @@ from fastask.runtime import run
 if TYPE_CHECKING:
     _Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-INTERRUPTED = 130
 TERMINATED = 143
 UNUSABLE = 2
 

@@ -7,13 +7,13 @@ own, so links live on when the head dies.
 
 from __future__ import annotations
 
-try:
-    import distributed  # noqa: F401 — only to say what is missing
-except ModuleNotFoundError as error:
+from importlib.util import find_spec
+
+if find_spec("distributed") is None:
     raise ModuleNotFoundError(
         'the engine "dask" needs Dask distributed: pip install "fastask-otp[dask]"',
-        name=error.name,
-    ) from error
+        name="distributed",
+    )
 
 from fastask._nodes.dask.engine import DaskEngine
 

@@ -108,10 +108,27 @@ class Subscription:
         await self._comm.write([about | {"topic": each} for each in ("all", TOPIC)])
 
 
+class _Listed(Worker):
+    """A worker that runs no tasks, and tells when the head is lost.
+
+    Worker's own method ends the whole program when it cannot close.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.is_lost = asyncio.Event()
+
+    async def handle_scheduler(self, comm: Comm) -> None:
+        try:
+            await self.handle_stream(comm)
+        finally:
+            self.is_lost.set()
+
+
 class Membership:
     """Being in the head's list, once: `lost` is done when that is over."""
 
-    def __init__(self, worker: Worker, news: Subscription, scratch: str) -> None:
+    def __init__(self, worker: _Listed, news: Subscription, scratch: str) -> None:
         self._worker = worker
         self._news = news
         self._scratch = scratch
@@ -160,7 +177,7 @@ class Membership:
     async def lost(self) -> None:
         """Wait until the head has lost this node, or this node the head."""
         assert self._reader is not None
-        closed = asyncio.ensure_future(self._worker.finished())
+        closed = asyncio.ensure_future(self._worker.is_lost.wait())
         try:
             await asyncio.wait(
                 [closed, self._reader], return_when=asyncio.FIRST_COMPLETED
@@ -174,6 +191,7 @@ class Membership:
         if self._reader is not None:
             await asyncio.wait([self._reader])
         await self._worker.close(nanny=False, executor_wait=False, timeout=CONNECT)
+        await self._worker.is_lost.wait()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
 
@@ -188,9 +206,9 @@ def _tell(topic: str, event: Any, news: News) -> None:
         news.left(event["worker"])
 
 
-async def _registered(place: Place, this: Peer, scratch: str) -> Worker:
+async def _registered(place: Place, this: Peer, scratch: str) -> _Listed:
     """Have the head list this node as a worker that takes no tasks."""
-    worker = Worker(
+    worker = _Listed(
         place.head,
         name=this.name,
         nthreads=1,
