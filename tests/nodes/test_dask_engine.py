@@ -6,8 +6,9 @@ import asyncio
 import socket
 import threading
 
-import psutil
+import psutil  # type: ignore[import-untyped,unused-ignore]  # where no stubs are
 import pytest
+from distributed import Worker
 
 from fastask import NameTakenError
 from fastask._nodes.dask import membership
@@ -113,6 +114,27 @@ class TestStart:
                 net_ticktime=60,
                 listener=Node(),
             )
+
+    async def test_that_is_cancelled_leaves_no_port(
+        self, head: Head, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked = asyncio.Event()
+
+        async def wait_for_ever(_: object) -> None:
+            asked.set()
+            await asyncio.get_running_loop().create_future()
+
+        monkeypatch.setattr(Worker, "_register_with_scheduler", wait_for_ever)
+        tasks, process = asyncio.all_tasks(), psutil.Process()
+        ports = len(process.net_connections("tcp"))
+        start = asyncio.ensure_future(Node().start(head, new_name()))
+        await asked.wait()
+        start.cancel()
+        await asyncio.wait([start])
+
+        assert start.cancelled()
+        await until(lambda: len(process.net_connections("tcp")) == ports)
+        assert asyncio.all_tasks() == tasks
 
     async def test_cannot_be_had_twice(self, head: Head) -> None:
         async with joined(head, new_name()) as [node]:

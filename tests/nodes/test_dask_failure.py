@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import signal
 import time
 
 import pytest
@@ -144,7 +145,10 @@ class TestStoppedNode:
 
 
 class TestHead:
-    async def test_may_die_and_return_without_disturbing_links(self) -> None:
+    @pytest.mark.parametrize("signal", [signal.SIGKILL, signal.SIGTERM])
+    async def test_may_die_and_return_without_disturbing_links(
+        self, signal: signal.Signals
+    ) -> None:
         first, second, third = new_name(), new_name(), new_name()
         with running_head() as head:
             async with joined(head, first, second) as nodes:
@@ -152,7 +156,8 @@ class TestHead:
                 ear = Ear()
                 link = await one.engine.connect(second, ear)
                 before = [list(node.events) for node in nodes]
-                head.program.close()
+                head.program.process.send_signal(signal)
+                head.program.process.wait()
                 assert await echoed(link, ear, [b"alone"]) == [b"alone"]
                 assert second in one.engine.peers()
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped,unused-ignore]  # where no stubs are
 import pytest
 from distributed import Security
 from distributed.comm import connect

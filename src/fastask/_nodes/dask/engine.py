@@ -75,7 +75,7 @@ class DaskEngine:
         self._membership: Membership | None = None
         self._settling: asyncio.TimerHandle | None = None
         self._ticking: asyncio.TimerHandle | None = None
-        self._server: BaseListener
+        self._server: BaseListener | None = None
         self._listener: Listener
         self._roster: Roster
         self._place: Place
@@ -124,7 +124,7 @@ class DaskEngine:
         self._place = Place(head, host, secure)
         self._net_ticktime = net_ticktime
         self._listener = listener
-        self._roster = Roster(name, listener.peer_up, self._peer_down)
+        self._roster = Roster(name, self._peer_up, self._peer_down)
         settings.hold(net_ticktime)
         self._is_up = True
         try:
@@ -139,7 +139,7 @@ class DaskEngine:
 
     def peers(self) -> Mapping[str, Peer]:
         """Return the other nodes that are up, by name."""
-        return self._roster.peers
+        return self._roster.peers if self._is_up else {}
 
     async def connect(self, name: str, receiver: Receiver) -> Link:
         """Open a link to a node.
@@ -185,15 +185,16 @@ class DaskEngine:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])
-        if hasattr(self, "_server"):
-            await self._close_links()
+        if self._server is not None:
+            await self._close_links(self._server)
         if self._membership is not None:
             await self._membership.leave()
+        self._keeper = self._server = self._membership = None
         settings.release()
 
-    async def _close_links(self) -> None:
-        self._server.stop()
-        self._server.abort_handshaking_comms()
+    async def _close_links(self, server: BaseListener) -> None:
+        server.stop()
+        server.abort_handshaking_comms()
         for comm in list(self._calls):
             comm.abort()
         tasks = [task for link in self._links for task in link.tasks]
@@ -206,18 +207,18 @@ class DaskEngine:
     async def _join(self, name: str) -> None:
         """Listen for links, then have the head list this node."""
         secure = self._place.security
-        self._server = listen(
+        self._server = server = listen(
             f"{'tcp' if secure is None else 'tls'}://{self._place.host}:{self._port}",
             self._called,
             deserialize=False,
             default_host=host_towards(self._place.head),
             **({} if secure is None else secure.get_listen_args("worker")),
         )
-        await self._server.start()
+        await server.start()
         self._this = Peer(
             name=name,
             incarnation=uuid.uuid4().hex,
-            address=self._server.contact_address,
+            address=server.contact_address,
             labels=self._labels,
         )
         await self._be_listed()
@@ -256,16 +257,24 @@ class DaskEngine:
         wait = FIRST_WAIT
         while True:
             if self._membership is not None:
-                membership, self._membership = self._membership, None
-                await membership.leave()
+                await asyncio.shield(self._membership.leave())
+                self._membership = None
             try:
                 return await self._be_listed()
             except (ConnectionError, NameTakenError) as error:
                 logger.debug("%s is not listed: %s", self._this.name, error)
+            except Exception:  # whatever it is, the head may be right the next time
+                logger.exception("%s could not be listed", self._this.name)
             await asyncio.sleep(wait * random.uniform(0.5, 1.0))
             wait = min(2 * wait, LONGEST_WAIT)
 
+    def _peer_up(self, peer: Peer) -> None:
+        if self._is_up:
+            self._listener.peer_up(peer)
+
     def _peer_down(self, peer: Peer) -> None:
+        if not self._is_up:
+            return
         for link in list(self._links):
             if link.peer.incarnation == peer.incarnation:
                 link.close(LinkClosed(f"{peer.name} is down"))
@@ -297,7 +306,7 @@ class DaskEngine:
                 await handshake.accept(comm)
             self._check_open(peer)
         except Exception as error:  # whoever calls must not be able to stop us
-            logger.warning("a call from %s is refused: %s", comm.peer_address, error)
+            logger.warning("a call from %s is refused: %r", comm.peer_address, error)
             comm.abort()
             return
         finally:

@@ -108,7 +108,7 @@ class Subscription:
         await self._comm.write([about | {"topic": each} for each in ("all", TOPIC)])
 
 
-class _Listed(Worker):
+class _Listed(Worker):  # type: ignore[misc,unused-ignore]  # or not installed
     """A worker that runs no tasks, and tells when the head is lost.
 
     Worker's own method ends the whole program when it cannot close.
@@ -186,7 +186,10 @@ class Membership:
             closed.cancel()
 
     async def leave(self) -> None:
-        """Have the head forget this node; nothing stays open or running."""
+        """Have the head forget this node; nothing stays open or running.
+
+        A second time it waits for the first.
+        """
         await self._news.close()
         if self._reader is not None:
             await asyncio.wait([self._reader])
@@ -226,6 +229,9 @@ async def _registered(place: Place, this: Peer, scratch: str) -> _Listed:
     worker.executors["actor"] = worker.executors["default"]
     try:
         await worker
+    except asyncio.CancelledError:
+        await worker.close(nanny=False, executor_wait=False)
+        raise
     except RuntimeError as error:
         if "name taken" in str(error.__cause__):
             raise NameTakenError(
