@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
 from distributed.comm import Comm, CommClosedError
@@ -27,6 +27,9 @@ BATCH = 128 * 1024
 
 FULL = 2 * 1024 * 1024
 """Bytes that wait, or are on their way to the kernel: above, `drain` waits."""
+
+ENDED = object()
+"""A coroutine waits for nothing any more."""
 
 TICK = ()
 """A message without a frame: the peer's loop runs."""
@@ -48,7 +51,6 @@ class DaskLink:
         self, comm: Comm, peer: Peer, finished: Callable[[DaskLink], None]
     ) -> None:
         self.peer = peer
-        self.tasks: list[asyncio.Task[None]] = []
         comm.allow_offload = False  # what is bytes already needs no thread
         self._comm = comm
         self._finished = finished
@@ -56,9 +58,11 @@ class DaskLink:
         self._receiver: Receiver | None = None
         self._is_closed = False
         self._queue: deque[tuple[Frame, int]] = deque()
-        self._pending = 0
-        self._idle: asyncio.Future[None] | None = None
+        self._pending = 0  # bytes that wait, or are on their way to the kernel
+        self._is_busy = False  # somebody will look at the queue
         self._drained: asyncio.Future[None] | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._writer: asyncio.Task[None] | None = None
         self._has_received = True
         self._has_sent = True
         self._missed = 0
@@ -67,25 +71,28 @@ class DaskLink:
         state = "closed" if self._is_closed else "open"
         return f"<DaskLink {self.peer.name} {state}>"
 
+    @property
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """What runs for this link; it ends by itself when the link is closed."""
+        return [task for task in (self._reader, self._writer) if task is not None]
+
     def start(self, receiver: Receiver) -> None:
-        """Bring frames to the receiver, and take some."""
+        """Bring frames to the receiver."""
         self._receiver = receiver
-        name = f"fastask link {self.peer.name}"
-        self.tasks = [
-            self._loop.create_task(self._read(receiver), name=f"{name} in"),
-            self._loop.create_task(self._write(), name=f"{name} out"),
-        ]
+        self._reader = self._loop.create_task(
+            self._read(receiver), name=f"fastask link from {self.peer.name}"
+        )
 
     def send(self, frame: Frame) -> None:
-        """Send a frame soon; never waits, never raises, does nothing once closed."""
+        """Send a frame soon; never waits, never raises, does nothing once closed.
+
+        The first of a turn leaves at once, those that follow it leave together.
+        """
         if self._is_closed:
             return
         size = sum(map(_size, frame))
-        self._queue.append((frame, size))
         self._pending += size
-        if self._idle is not None:
-            self._idle.set_result(None)
-            self._idle = None
+        self._put(frame, size)
 
     async def drain(self) -> None:
         """Wait until there is room to send; returns at once when closed."""
@@ -101,11 +108,10 @@ class DaskLink:
         self._is_closed = True
         self._queue.clear()
         self._pending = 0
-        self._comm.abort()  # ends what the two tasks wait for
-        for future in (self._idle, self._drained):
-            if future is not None:
-                future.set_result(None)
-        self._idle = self._drained = None
+        self._comm.abort()  # ends what the tasks wait for
+        if self._drained is not None:
+            self._drained.set_result(None)
+            self._drained = None
         self._loop.call_soon(self._tell, reason)
 
     def tick(self) -> None:
@@ -122,10 +128,8 @@ class DaskLink:
             logger.warning("%s was silent for net_ticktime", self.peer.name)
             self.close(LinkClosed("net_tick_timeout"))
             return
-        if not self._has_sent and self._idle is not None:
-            self._queue.append((TICK, 0))
-            self._idle.set_result(None)
-            self._idle = None
+        if not self._has_sent:
+            self._put(TICK, 0)
         self._has_sent = False
 
     def _tell(self, reason: object) -> None:
@@ -150,27 +154,68 @@ class DaskLink:
             logger.exception("the link to %s is closed by a frame", self.peer.name)
             self.close(error)
 
-    async def _write(self) -> None:
-        comm: Any = self._comm
+    def _put(self, frame: Frame, size: int) -> None:
+        self._queue.append((frame, size))
+        if not self._is_busy:
+            self._is_busy = True
+            self._write()
+
+    def _write(self) -> None:
+        """Write what waits, until the kernel is full; look again in the next turn."""
         try:
-            while not self._is_closed:
-                if not self._queue:
-                    self._idle = self._loop.create_future()
-                    await self._idle
-                    continue
+            while self._queue:
                 message, size = self._next()
                 self._has_sent = True
-                await comm.write(message)
-                if comm.stream is not None and comm.stream.writing():
-                    await comm.stream.write(b"")  # until the kernel has all of it
+                writing = self._comm.write(message)
+                waits_for = first_step(writing)
+                if waits_for is not ENDED or self._stream_is_full():
+                    self._writer = self._loop.create_task(
+                        self._wait(writing, waits_for, size),
+                        name=f"fastask link to {self.peer.name}",
+                    )
+                    return
                 self._sent(size)
-        except (CommClosedError, StreamClosedError) as error:
-            self.close(LinkClosed(f"connection closed: {error}"))
         except Exception as error:  # a frame that is none: the link has lost its place
-            if self._is_closed:
-                return
-            logger.exception("the link to %s cannot send a frame", self.peer.name)
-            self.close(error)
+            self._broken(error)
+            return
+        self._loop.call_soon(self._look_again)
+
+    def _look_again(self) -> None:
+        if self._queue:
+            self._write()
+        else:
+            self._is_busy = False
+
+    async def _wait(
+        self, writing: Coroutine[Any, Any, object], waits_for: object, size: int
+    ) -> None:
+        """Wait until the kernel has taken a message, then go on."""
+        try:
+            if waits_for is not ENDED:
+                await _Rest(writing, waits_for)
+            stream: Any = self._comm.stream  # type: ignore[attr-defined]  # tcp and tls
+            if stream is not None:
+                await stream.write(b"")
+        except Exception as error:  # as in `_write`
+            self._broken(error)
+            return
+        self._sent(size)
+        self._write()
+
+    def _stream_is_full(self) -> bool:
+        stream: Any = self._comm.stream  # type: ignore[attr-defined]  # tcp and tls
+        return stream is not None and bool(stream.writing())
+
+    def _broken(self, error: Exception) -> None:
+        if self._is_closed:
+            return
+        if isinstance(error, CommClosedError | StreamClosedError):
+            self.close(LinkClosed(f"connection closed: {error}"))
+            return
+        logger.error(
+            "the link to %s cannot send a frame", self.peer.name, exc_info=error
+        )
+        self.close(error)
 
     def _next(self) -> tuple[list[object], int]:
         """Take a large frame alone, or small ones up to a batch."""
@@ -193,6 +238,29 @@ class DaskLink:
         if self._drained is not None and self._pending <= FULL:
             self._drained.set_result(None)
             self._drained = None
+
+
+class _Rest:
+    """Awaits a coroutine that has begun outside of a task."""
+
+    def __init__(self, begun: Coroutine[Any, Any, object], waits_for: object) -> None:
+        self._begun = begun
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, object]:
+        yield self._waits_for
+        return (yield from self._begun.__await__())
+
+
+def first_step(coroutine: Coroutine[Any, Any, object]) -> object:
+    """Run a coroutine until it waits; return what for, `ENDED` when it has ended.
+
+    `write` waits for nothing where it needs no thread: a task would cost more than it.
+    """
+    try:
+        return coroutine.send(None)
+    except StopIteration:
+        return ENDED
 
 
 def _size(buffer: Buffer) -> int:
