@@ -38,6 +38,7 @@ class Program:
         self.name = " ".join(arguments)
         self.process = subprocess.Popen(
             [sys.executable, *arguments],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -69,8 +70,9 @@ class Program:
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
         self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        for stream in (self.process.stdin, self.process.stdout):
+            assert stream is not None
+            stream.close()
 
 
 @dataclass

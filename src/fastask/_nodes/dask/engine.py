@@ -34,6 +34,9 @@ FIRST_WAIT, LONGEST_WAIT = 0.1, 2.0
 LEAST_GRACE = 10.0
 """Seconds at least that the others have to find a head that is back."""
 
+LONGEST_GRACE = 10
+"""So many times longer it may get, while nodes keep coming."""
+
 logger = logging.getLogger("fastask")
 
 
@@ -74,6 +77,7 @@ class DaskEngine:
         self._keeper: asyncio.Task[None] | None = None
         self._membership: Membership | None = None
         self._settling: asyncio.TimerHandle | None = None
+        self._settled_by = 0.0
         self._ticking: asyncio.TimerHandle | None = None
         self._server: BaseListener | None = None
         self._listener: Listener
@@ -229,7 +233,7 @@ class DaskEngine:
     async def _be_listed(self) -> None:
         membership = await Membership.join(self._place, self._this)
         self._membership = membership
-        membership.announce(self._this, self._roster)
+        membership.announce(self._this, self)
         try:
             self._roster.replace(await membership.listed())
         except (OSError, TimeoutError) as error:
@@ -246,12 +250,12 @@ class DaskEngine:
             self._roster.stand_still()
             if self._settling is not None:
                 self._settling.cancel()
+                self._settling = None
             await self._find_head()
             logger.warning("%s has found its head again", self._this.name)
-            grace = max(LEAST_GRACE, self._net_ticktime / LOST_TICKS)
-            self._settling = asyncio.get_running_loop().call_later(
-                grace, self._roster.settle
-            )
+            loop = asyncio.get_running_loop()
+            self._settled_by = loop.time() + LONGEST_GRACE * self._grace()
+            self._settling = loop.call_later(self._grace(), self._settle)
 
     async def _find_head(self) -> None:
         wait = FIRST_WAIT
@@ -267,6 +271,27 @@ class DaskEngine:
                 logger.exception("%s could not be listed", self._this.name)
             await asyncio.sleep(wait * random.uniform(0.5, 1.0))
             wait = min(2 * wait, LONGEST_WAIT)
+
+    def joined(self, address: str, peer: Peer) -> None:
+        """Take the news of a node; where many return, the others need longer."""
+        self._roster.joined(address, peer)
+        if self._settling is not None:
+            self._settling.cancel()
+            loop = asyncio.get_running_loop()
+            when = min(loop.time() + self._grace(), self._settled_by)
+            self._settling = loop.call_at(when, self._settle)
+
+    def left(self, address: str) -> None:
+        """Take the news that the head has lost a node."""
+        self._roster.left(address)
+
+    def _grace(self) -> float:
+        """Seconds that nodes have to find a head that is back."""
+        return max(LEAST_GRACE, self._net_ticktime / LOST_TICKS)
+
+    def _settle(self) -> None:
+        self._settling = None
+        self._roster.settle()
 
     def _peer_up(self, peer: Peer) -> None:
         if self._is_up:

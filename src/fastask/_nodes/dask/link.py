@@ -133,9 +133,11 @@ class DaskLink:
         self._has_sent = False
 
     def _tell(self, reason: object) -> None:
-        self._finished(self)
-        if self._receiver is not None:
-            self._receiver.closed(reason)
+        try:
+            if self._receiver is not None:
+                self._receiver.closed(reason)
+        finally:
+            self._finished(self)  # after which the node may be told to be down
 
     async def _read(self, receiver: Receiver) -> None:
         try:

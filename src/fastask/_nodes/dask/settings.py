@@ -27,6 +27,11 @@ QUIET: dict[str, Any] = {
 }
 
 
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether a record says more than that the head is gone, which the engine tells."""
+    return not str(record.msg).startswith("Failed to communicate with scheduler")
+
+
 class Settings:
     """Holds the settings from the first engine of this program to the last.
 
@@ -50,6 +55,7 @@ class Settings:
         self._level = logger.level
         if self._level == logging.INFO:  # Dask's default: a dozen lines for each start
             logger.setLevel(logging.WARNING)
+        logging.getLogger("distributed.worker").addFilter(is_news)
 
     def release(self) -> None:
         """Take the settings back, when no other engine needs them."""
@@ -58,6 +64,7 @@ class Settings:
             return
         self._config.__exit__(None, None, None)
         logging.getLogger("distributed").setLevel(self._level)
+        logging.getLogger("distributed.worker").removeFilter(is_news)
 
 
 settings = Settings()
