@@ -19,11 +19,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped,unused-ignore]  # where no stubs are
 import uvloop
 from distributed.comm import connect, listen
 from distributed.core import ConnectionPool, Server
@@ -139,7 +139,11 @@ async def be_node(folder: str, head: str, name: str) -> None:
     await asyncio.Event().wait()
 
 
-ROLES = {"raw": be_raw, "rpc": be_rpc, "node": be_node}
+ROLES: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {
+    "raw": be_raw,
+    "rpc": be_rpc,
+    "node": be_node,
+}
 
 
 @contextlib.contextmanager
@@ -268,9 +272,7 @@ async def compare_pipelines(folder: str, times: int) -> None:
         frames = max([await frames_a_second(link, ear, times) for _ in range(REPEATS)])
         large = max([await bytes_a_second(link, ear) for _ in range(REPEATS)])
     print(f"{kind:6} rpc   {WINDOW} in flight    {own:9,.0f} calls/s")
-    print(
-        f"{kind:6} link  {WINDOW} in flight    {frames:9,.0f} frames/s there and back"
-    )
+    print(f"{kind:6} link  {WINDOW} in flight    {frames:9,.0f} frames/s and back")
     print(f"{kind:6} link / rpc         {frames / own:.1f}")
     print(f"{kind:6} link  1 MB frames   {large / 1e6:9,.0f} MB/s and back")
 

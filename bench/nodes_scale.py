@@ -126,14 +126,14 @@ class Nobody:
 
 async def measure_constants(nodes: int) -> None:
     """Print what a head takes for so many nodes, which all run in this process."""
-    import msgpack
-    import psutil
+    import msgpack  # type: ignore[import-untyped,unused-ignore]  # where no stubs are
+    import psutil  # type: ignore[import-untyped,unused-ignore]  # where no stubs are
 
     from bench.nodes_dask import program
     from fastask._nodes.dask import DaskEngine
 
     def cpu() -> float:
-        return sum(psutil.Process(process.pid).cpu_times()[:2])
+        return float(sum(psutil.Process(process.pid).cpu_times()[:2]))
 
     with program("fastask", "scheduler", "--port=0") as (process, head):
         engines = [DaskEngine() for _ in range(nodes)]
