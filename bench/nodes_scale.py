@@ -126,8 +126,8 @@ class Nobody:
 
 async def measure_constants(nodes: int) -> None:
     """Print what a head takes for so many nodes, which all run in this process."""
-    import msgpack  # type: ignore[import-untyped,unused-ignore]  # where no stubs are
     import psutil  # type: ignore[import-untyped,unused-ignore]  # where no stubs are
+    from distributed.protocol import dumps
 
     from bench.nodes_dask import program
     from fastask._nodes.dask import DaskEngine
@@ -155,7 +155,7 @@ async def measure_constants(nodes: int) -> None:
         print(f"the head took {joins:.2f} s CPU, {joins / pairs * 1e6:.0f} us a pair")
         membership: Any = engines[0]._membership
         listed = await membership._worker.scheduler.identity()
-        size = len(msgpack.dumps(listed, default=str)) / nodes
+        size = sum(map(len, dumps(listed))) / nodes
         print(f"a node takes {size:,.0f} bytes of the head's list")
         await asyncio.sleep(5)
         before = cpu()

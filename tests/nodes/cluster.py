@@ -15,6 +15,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from fastask._nodes.dask import DaskEngine
 from fastask._nodes.engine import Buffer, Link, Peer, Receiver
 
@@ -57,13 +59,15 @@ class Program:
         """End it as a crash of the machine would."""
         self.process.kill()
 
-    def stop(self) -> None:
-        """Stop the operating system from running it."""
-        self.process.send_signal(signal.SIGSTOP)
+    if sys.platform != "win32":
 
-    def go_on(self) -> None:
-        """Let it run again."""
-        self.process.send_signal(signal.SIGCONT)
+        def stop(self) -> None:
+            """Stop the operating system from running it."""
+            self.process.send_signal(signal.SIGSTOP)
+
+        def go_on(self) -> None:
+            """Let it run again."""
+            self.process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         """End it, and wait for that."""
@@ -96,11 +100,11 @@ def tls_options(security: Mapping[str, str] | None) -> list[str]:
 
 @contextlib.contextmanager
 def running_head(
-    security: Mapping[str, str] | None = None, *, port: int = 0
+    security: Mapping[str, str] | None = None, *, port: int = 0, host: str = "127.0.0.1"
 ) -> Iterator[Head]:
     """A head of its own, as a process."""
-    command = ["-m", "fastask", "scheduler", f"--port={port}", "--net-ticktime=11"]
-    program = Program(*command, *tls_options(security))
+    command = ["-m", "fastask", "scheduler", f"--host={host}", f"--port={port}"]
+    program = Program(*command, "--net-ticktime=11", *tls_options(security))
     try:
         yield Head(program, program.ready().split()[-1], security)
     finally:
@@ -110,6 +114,8 @@ def running_head(
 @contextlib.contextmanager
 def echo_nodes(head: Head, *names: str) -> Iterator[list[Program]]:
     """Nodes as processes that send back what they get."""
+    if sys.platform == "win32":
+        pytest.skip("a program that is killed here takes its console along")
     programs = [Program(str(NODE), head.address, name) for name in names]
     try:
         for program in programs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import signal
+import sys
 import time
 
 import pytest
@@ -21,6 +22,9 @@ from tests.nodes.cluster import (
     running_head,
     until,
 )
+
+if sys.platform == "win32":
+    pytest.skip("Windows can stop no process", allow_module_level=True)
 
 
 @pytest.fixture

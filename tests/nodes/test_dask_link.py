@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 
 import pytest
 
@@ -18,6 +19,9 @@ from tests.nodes.cluster import (
     new_name,
     until,
 )
+
+if sys.platform == "win32":
+    pytest.skip("Windows can stop no process", allow_module_level=True)
 
 MEGABYTE = 1_000_000
 

@@ -16,7 +16,16 @@ from distributed.comm import connect
 from fastask._nodes.dask.engine import DaskEngine
 from fastask._nodes.dask.head import Head as DaskHead
 from fastask._nodes.dask.security import is_loopback, security_of
-from tests.nodes.cluster import Ear, Head, Node, echo_nodes, echoed, joined, new_name
+from tests.nodes.cluster import (
+    Ear,
+    Head,
+    Node,
+    echo_nodes,
+    echoed,
+    joined,
+    new_name,
+    running_head,
+)
 
 
 def listening(process: psutil.Process) -> list[str]:
@@ -63,6 +72,14 @@ class TestPorts:
                 "0.0.0.0",
                 "127.0.0.1",
             ]
+
+    def test_of_a_head_for_http_stays_there_when_the_other_is_opened(
+        self, certificates: dict[str, str]
+    ) -> None:
+        with running_head(certificates, host="0.0.0.0") as head:
+            ports = listening(psutil.Process(head.program.process.pid))
+
+        assert sorted(ports) == ["0.0.0.0", "127.0.0.1"]
 
 
 class TestWithoutCertificates:

@@ -43,6 +43,7 @@ class TestImport:
 
 
 class TestScheduler:
+    @pytest.mark.skipif(sys.platform == "win32", reason="it has no such signals")
     @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
     def test_prints_its_address_and_stops_in_order(self, stop: signal.Signals) -> None:
         with running_head() as head:

@@ -52,7 +52,7 @@ class DaskLink:
     ) -> None:
         self.peer = peer
         comm.allow_offload = False  # what is bytes already needs no thread
-        self._comm = comm
+        self._comm: Any = comm  # of tcp or tls, so it has a stream
         self._finished = finished
         self._loop = asyncio.get_running_loop()
         self._receiver: Receiver | None = None
@@ -195,7 +195,7 @@ class DaskLink:
         try:
             if waits_for is not ENDED:
                 await _Rest(writing, waits_for)
-            stream: Any = self._comm.stream  # type: ignore[attr-defined]  # tcp and tls
+            stream: Any = self._comm.stream
             if stream is not None:
                 await stream.write(b"")
         except Exception as error:  # as in `_write`
@@ -205,7 +205,7 @@ class DaskLink:
         self._write()
 
     def _stream_is_full(self) -> bool:
-        stream: Any = self._comm.stream  # type: ignore[attr-defined]  # tcp and tls
+        stream: Any = self._comm.stream
         return stream is not None and bool(stream.writing())
 
     def _broken(self, error: Exception) -> None:
