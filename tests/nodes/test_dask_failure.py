@@ -10,11 +10,13 @@ import time
 
 import pytest
 
+import fastask
 from fastask._nodes.dask import engine as engine_module
 from tests.nodes.cluster import (
     Ear,
     Head,
     Node,
+    Program,
     echo_nodes,
     echoed,
     joined,
@@ -25,6 +27,16 @@ from tests.nodes.cluster import (
 
 if sys.platform == "win32":
     pytest.skip("Windows can stop no process", allow_module_level=True)
+
+
+HASTY_HEAD = """
+import asyncio
+from fastask._nodes.dask.head import Head
+
+# distributed waits for ten heartbeats at least: five seconds.
+head = Head(port=0, net_ticktime=1.0)
+asyncio.run(head.serve(lambda address: print(address, flush=True)))
+"""
 
 
 @pytest.fixture
@@ -39,7 +51,7 @@ class TestKilledNode:
     async def test_closes_its_links_within_50_ms_and_goes_down(
         self, head: Head
     ) -> None:
-        first, names = new_name(), [new_name() for _ in range(3)]
+        first, names = new_name(), [new_name() for _ in range(2)]
         seconds = []
         with echo_nodes(head, *names) as programs:
             async with joined(head, first) as [node]:
@@ -129,6 +141,24 @@ class TestStoppedNode:
                 with pytest.raises(ConnectionError, match="cannot be reached"):
                     await node.engine.connect(name, Ear())
                 program.go_on()
+
+    def test_goes_down_when_the_head_misses_it(self) -> None:
+        async def main(head: Head) -> None:
+            name, node = new_name(), Node()
+            with echo_nodes(head, name) as [stopped]:
+                await node.start(head, new_name())
+                await node.meets(name)
+                stopped.stop()
+                await node.misses(name)
+                stopped.go_on()
+                await node.meets(name)  # it was never dead: it finds the head again
+                await node.engine.stop()
+
+        program = Program("-c", HASTY_HEAD)
+        try:
+            fastask.run(main, Head(program, program.ready()))  # one loop is enough
+        finally:
+            program.close()
 
     async def test_that_is_only_idle_keeps_its_links(
         self, head: Head, quick: float
