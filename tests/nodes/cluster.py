@@ -17,11 +17,12 @@ from typing import Any
 
 import pytest
 
+import fastask
 from fastask._nodes.dask import DaskEngine
 from fastask._nodes.engine import Buffer, Link, Peer, Receiver
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCE = ROOT / "src"
+SOURCE = Path(fastask.__file__).parents[1]  # the checkout, or where it is installed
 NODE = Path(__file__).with_name("echo_node.py")
 PATIENCE = 20.0
 
