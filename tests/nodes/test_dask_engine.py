@@ -11,7 +11,7 @@ import pytest
 from distributed import Worker
 
 from fastask import NameTakenError
-from fastask._nodes.dask import membership
+from fastask._nodes.dask import make_engine, membership
 from fastask._nodes.dask.engine import DaskEngine
 from tests.nodes.cluster import Ear, Head, Node, joined, new_name, until
 
@@ -135,6 +135,11 @@ class TestStart:
         assert start.cancelled()
         await until(lambda: len(process.net_connections("tcp")) == ports)
         assert asyncio.all_tasks() == tasks
+
+    def test_has_no_workers(self) -> None:
+        assert isinstance(make_engine(None, "shop:children"), DaskEngine)
+        with pytest.raises(ValueError, match="workers must be None for engine='dask'"):
+            make_engine(2, None)
 
     async def test_cannot_be_had_twice(self, head: Head) -> None:
         async with joined(head, new_name()) as [node]:

@@ -155,6 +155,18 @@ class TestClose:
         assert len(other.ears[0].reasons) == 1
         assert isinstance(other.ears[0].reasons[0], ConnectionError)
 
+    async def test_lets_what_was_sent_before_it_leave(self, head: Head) -> None:
+        first, second = new_name(), new_name()
+        async with joined(head, first, second, echoes=False) as [one, other]:
+            link = await one.engine.connect(second, Ear())
+            await until(lambda: other.ears)
+            for text in (b"last", b"words", b"goodbye"):
+                link.send([text])
+            link.close()
+            await until(lambda: other.ears[0].reasons)
+
+            assert other.ears[0].frames == [[b"last"], [b"words"], [b"goodbye"]]
+
     async def test_lets_both_nodes_stay_up_and_meet_again(self, head: Head) -> None:
         first, second = new_name(), new_name()
         async with joined(head, first, second) as [one, other]:

@@ -17,4 +17,19 @@ if find_spec("distributed") is None:
 
 from fastask._nodes.dask.engine import DaskEngine
 
-__all__ = ["DaskEngine"]
+__all__ = ["DaskEngine", "make_engine"]
+
+
+def make_engine(workers: int | None, app: object) -> DaskEngine:
+    """Return the engine that `connect(engine="dask")` means.
+
+    Args:
+        workers: None, as this engine starts no nodes.
+        app: What the node runs, which is no concern of the engine.
+
+    Raises:
+        ValueError: If `workers` is not None.
+    """
+    if workers is not None:
+        raise ValueError(f"workers must be None for engine='dask', got {workers!r}")
+    return DaskEngine()

@@ -8,6 +8,7 @@ backpressure is what `drain` waits for: a peer that does not read stops only its
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
@@ -102,9 +103,14 @@ class DaskLink:
             await asyncio.shield(self._drained)
 
     def close(self, reason: object = None) -> None:
-        """Close at once; `closed` is called in a later turn of the loop."""
+        """Close at once; `closed` is called in a later turn of the loop.
+
+        What was sent in this turn leaves, as far as the kernel takes it.
+        """
         if self._is_closed:
             return
+        if self._writer is None or self._writer.done():
+            self._write_last()
         self._is_closed = True
         self._queue.clear()
         self._pending = 0
@@ -181,6 +187,15 @@ class DaskLink:
             self._broken(error)
             return
         self._loop.call_soon(self._look_again)
+
+    def _write_last(self) -> None:
+        with contextlib.suppress(Exception):  # the link is over, whatever it is
+            while self._queue:
+                message, _ = self._next()
+                writing = self._comm.write(message)
+                if first_step(writing) is not ENDED or self._stream_is_full():
+                    writing.close()
+                    return
 
     def _look_again(self) -> None:
         if self._queue:
