@@ -11,9 +11,10 @@ import sys
 from collections.abc import Sequence
 
 from fastask import application
+from fastask._nodes import cli as nodes
 from fastask.demo import command as demo
 
-COMMANDS = (application.add_command, demo.add_command)
+COMMANDS = (application.add_command, demo.add_command, nodes.add_commands)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
