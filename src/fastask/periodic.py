@@ -225,7 +225,7 @@ class Cron(_Periodic):
         if not isinstance(expression, str):
             raise TypeError(f"expression must be a string, got {expression!r}")
         self.expression = expression
-        self.timezone = _zone(timezone)
+        self.timezone: tzinfo = _zone(timezone)
         self._times(self._now())
 
     def __repr__(self) -> str:
