@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from fastask import application
+from fastask._version import describe
 from fastask.demo import command as demo
 
 COMMANDS = (application.add_command, demo.add_command)
@@ -29,10 +30,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m fastask",
         description="Elixir's processes and tasks for Python.",
     )
+    parser.add_argument(
+        "--version", action="store_true", help="print what a bug report needs"
+    )
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
     for add_command in COMMANDS:
         add_command(subparsers)
     arguments = parser.parse_args(argv)
+    if arguments.version:
+        print(describe())
+        return 0
     if not hasattr(arguments, "main"):
         parser.print_help()
         return 0
