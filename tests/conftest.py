@@ -131,7 +131,7 @@ def forget_frames(test: pytest.Item) -> None:
         if isinstance(error, BaseException):
             error.__traceback__ = error.__context__ = None
     for name in ("last_type", "last_value", "last_traceback", "last_exc"):
-        vars(sys).pop(name, None)
+        sys.__dict__.pop(name, None)
 
 
 def alive() -> dict[str, int]:

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+import fastask._core
+
 ROOT = Path(__file__).resolve().parents[1]
 CORE = ROOT / "src" / "_core"
-STUBS = ROOT / "src" / "fastask" / "_core"
+STUBS = Path(fastask._core.__file__).resolve().parent  # installed, or a checkout
 README = CORE / "README.md"
 
 # A new module needs a row; src/_core/README.md tells what each layer is for.

@@ -1,7 +1,7 @@
-"""Every example in the README and in the docstrings of the public names runs.
+"""Every example in the README, in docs and in the docstrings of public names runs.
 
 Each block is a program of its own. One that defines `main` and does not run it is run
-by `fastask.run`. What it logs as an error or warns of fails it, unless the README says
+by `fastask.run`. What it logs as an error or warns of fails it, unless the page says
 before the block, in a comment that no reader sees, that a crash is its subject.
 """
 
@@ -23,7 +23,9 @@ import pytest
 import fastask
 import fastask.testing
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
 
 FENCE = re.compile(r"^( *)```python\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
@@ -50,9 +52,10 @@ class Example:
             fastask.run(main)
 
 
-def readme_examples() -> Iterator[Example]:
-    """Find the programs of the README, named after their sections."""
-    text = README.read_text(encoding="utf-8")
+def examples_of(page: Path) -> Iterator[Example]:
+    """Find the programs of a page, named after it and their sections."""
+    text = page.read_text(encoding="utf-8")
+    name = "-".join(page.relative_to(ROOT).with_suffix("").parts)
     counts = Counter[str]()
     for block in FENCE.finditer(text):
         before = text[: block.start()]
@@ -61,8 +64,8 @@ def readme_examples() -> Iterator[Example]:
         slug = "-".join(re.findall(r"\w+", section.lower()))
         counts[slug] += 1
         yield Example(
-            id=f"README-{slug}-{counts[slug]}",
-            file=str(README),
+            id=f"{name}-{slug}-{counts[slug]}",
+            file=str(page),
             line=before.count("\n") + 2,
             code=textwrap.dedent(block[2]),
             crashes=before.endswith(CRASHES),
@@ -101,7 +104,7 @@ def docstring_examples() -> Iterator[Example]:
             )
 
 
-IN_README = list(readme_examples())
+IN_PAGES = [example for page in PAGES for example in examples_of(page)]
 IN_DOCSTRINGS = list(docstring_examples())
 
 
@@ -115,23 +118,36 @@ def check(example: Example, caplog: pytest.LogCaptureFixture) -> None:
 
     assert not [str(warning.message) for warning in warned]
     if example.crashes:
-        assert [record.name for record in errors] == ["fastask"]
+        assert {record.name for record in errors} == {"fastask"}
     else:
         assert not [record.getMessage() for record in errors]
 
 
-class TestReadme:
-    def test_has_examples(self) -> None:
-        assert IN_README
+class TestPages:
+    def test_have_examples(self) -> None:
+        assert len(IN_PAGES) > 20
 
-    @pytest.mark.parametrize("example", IN_README, ids=lambda example: example.id)
-    def test_runs(self, example: Example, caplog: pytest.LogCaptureFixture) -> None:
+    @pytest.mark.parametrize("example", IN_PAGES, ids=lambda example: example.id)
+    def test_run(self, example: Example, caplog: pytest.LogCaptureFixture) -> None:
         check(example, caplog)
 
-    def test_never_names_the_distribution_of_somebody_else(self) -> None:
-        text = README.read_text(encoding="utf-8")
+    @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+    def test_never_name_the_distribution_of_somebody_else(self, page: Path) -> None:
+        text = page.read_text(encoding="utf-8")
 
         assert not re.search(r"pip install '?fastask(?!-otp)", text)
+
+    def test_list_each_public_name_once_in_the_reference(self) -> None:
+        listed = [
+            name
+            for page in (ROOT / "docs" / "reference").glob("*.md")
+            for name in re.findall(
+                r"^::: fastask\.(\w+)$", page.read_text("utf-8"), re.M
+            )
+            if name not in ("sys", "testing")
+        ]
+
+        assert sorted(listed) == sorted(fastask.__all__)
 
 
 class TestDocstrings:

@@ -25,7 +25,7 @@ LINK = (
 
 CLAUSE = re.compile(r"^\*\*([A-Z])(\d+)\.\*\*", re.MULTILINE)
 CITATION = re.compile(r"`(tests/[\w/]+\.py)::([\w:]+)`")
-PATH = re.compile(r"\]\((\.\./[\w/.]+)\)")
+PATH = re.compile(r"\]\(([\w/.]+)\)")
 
 TEXT = PAGE.read_text(encoding="utf-8")
 CITED = sorted(set(CITATION.findall(TEXT)))

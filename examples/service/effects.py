@@ -66,9 +66,11 @@ class Effects(Protocol):
 
     def count(self) -> int:
         """Return how many are on their way."""
+        ...
 
     def child(self) -> object:
         """Return the child that stops them in order."""
+        ...
 
 
 class SupervisedEffects:

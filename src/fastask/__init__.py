@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fastask import sys as sys  # not in __all__: a star import must not hide Python's
-from fastask import testing as testing
 from fastask.agent import (
     Agent,
 )
@@ -153,6 +154,9 @@ from fastask.task_supervisor import (
     TaskSupervisor,
 )
 
+if TYPE_CHECKING:
+    from fastask import testing as testing
+
 __all__ = [
     "BRUTAL_KILL",
     "KILL",
@@ -271,3 +275,13 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+if not TYPE_CHECKING:  # to a checker, any name at all would be there
+
+    def __getattr__(name: str) -> object:
+        """Import `testing` when it is asked for: a service does without."""
+        if name == "testing":
+            from importlib import import_module
+
+            return import_module("fastask.testing")
+        raise AttributeError(f"module 'fastask' has no attribute {name!r}")

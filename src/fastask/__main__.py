@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from fastask import application
 from fastask._nodes import cli as nodes
+from fastask._version import describe
 from fastask.demo import command as demo
 
 COMMANDS = (application.add_command, demo.add_command, nodes.add_commands)
@@ -30,10 +31,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m fastask",
         description="Elixir's processes and tasks for Python.",
     )
+    parser.add_argument(
+        "--version", action="store_true", help="print what a bug report needs"
+    )
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
     for add_command in COMMANDS:
         add_command(subparsers)
     arguments = parser.parse_args(argv)
+    if arguments.version:
+        print(describe())
+        return 0
     if not hasattr(arguments, "main"):
         parser.print_help()
         return 0

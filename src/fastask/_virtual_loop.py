@@ -16,7 +16,7 @@ from fastask._core.executor import Pools
 from fastask._core.scheduler import Scheduler
 from fastask._core.thread import Job, ThreadPool
 
-__all__ = ["PATIENCE", "VirtualLoop", "wall_time"]
+__all__ = ["PATIENCE", "VirtualLoop"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -30,12 +30,6 @@ FINENESS = 1000
 MOST_TURNS = 10_000
 CREEP = 1_000_000
 """After so many turns at one instant, nanoseconds that every further one takes."""
-
-
-def wall_time() -> float:
-    """Return the seconds since 1970 by the clock of the running loop."""
-    loop = asyncio._get_running_loop()
-    return loop.wall_time() if isinstance(loop, VirtualLoop) else time.time()
 
 
 # The name stands for another class on each system, which checkers see differently.

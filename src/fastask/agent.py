@@ -147,7 +147,9 @@ class Agent(GenServer):
         return _ask(dest, "get_and_update", fn, args, timeout)
 
     @staticmethod
-    def cast(dest: Destination, fn: Callable[..., Any], *args: Any) -> None:
+    def cast(  # pyright: ignore[reportIncompatibleMethodOverride]  # of agents, not servers
+        dest: Destination, fn: Callable[..., Any], *args: Any
+    ) -> None:
         """Replace the value by `fn(value, *args)`, without waiting for that.
 
         Nothing happens when nobody is there. Elixir: `Agent.cast/2`.

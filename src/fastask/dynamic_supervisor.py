@@ -104,7 +104,7 @@ class DynamicSupervisor(Service["DynamicSupervisorServer"]):
         self.max_children = max_children
         self.max_restarts = max_restarts
         self.max_seconds = max_seconds
-        self.extra_arguments = tuple(extra_arguments)
+        self.extra_arguments: tuple[Any, ...] = tuple(extra_arguments)
         self.name = name
 
     async def start_child(self, child: Any) -> Process[Any] | None:
@@ -172,7 +172,9 @@ class DynamicSupervisorServer(GenServer):
         """Begin with no child."""
         trap_exit(True)
         self.supervisor = supervisor
-        self.intensity = Intensity(supervisor.max_restarts, supervisor.max_seconds)
+        self.intensity: Intensity = Intensity(
+            supervisor.max_restarts, supervisor.max_seconds
+        )
         # By process; one that is being restarted stands under its last one.
         self.children: dict[Process[Any], Child] = {}
 

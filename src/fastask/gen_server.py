@@ -119,7 +119,7 @@ class GenServer:
         if args or kwargs:
             raise TypeError(f"{type(self).__qualname__} has no init, but got {args!r}")
 
-    def handle_call(self, request: Any, from_: GenCall) -> Any:
+    def handle_call(self, request: Any, from_: GenCall, /) -> Any:
         """Answer a request; the value returned is the reply.
 
         Args:
@@ -133,7 +133,7 @@ class GenServer:
             f"{type(self).__qualname__} has no handle_call, but was asked {request!r}"
         )
 
-    def handle_cast(self, request: Any) -> Any:
+    def handle_cast(self, request: Any, /) -> Any:
         """Do what a cast asks for.
 
         Returns:
@@ -143,7 +143,7 @@ class GenServer:
             f"{type(self).__qualname__} has no handle_cast, but was told {request!r}"
         )
 
-    def handle_info(self, message: Any) -> Any:
+    def handle_info(self, message: Any, /) -> Any:
         """Handle any other message: `Reply`, `Down`, `Exited`, `TIMEOUT` and so on.
 
         Without one of your own the message is logged, and the server goes on.
@@ -158,7 +158,7 @@ class GenServer:
             message,
         )
 
-    def handle_continue(self, argument: Any) -> Any:
+    def handle_continue(self, argument: Any, /) -> Any:
         """Go on after `Continue(argument)`, before any message.
 
         Returns:
@@ -168,7 +168,7 @@ class GenServer:
             f"{type(self).__qualname__} has no handle_continue, but got {argument!r}"
         )
 
-    def terminate(self, reason: Any) -> Any:
+    def terminate(self, reason: Any, /) -> Any:
         """Clean up before the server ends with `reason`; what it returns is ignored.
 
         Runs after `Stop`, an exception or `GenServer.stop`; and when the starter of the

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
-import random
+import time
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
 from datetime import datetime, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from fastask._core.process import function_name
 from fastask._core.receive import sleep
@@ -17,7 +17,6 @@ from fastask._core.start import check_function
 from fastask._core.task import async_, start_link
 from fastask._core.timer import monotonic_time
 from fastask._core.verb import set_label
-from fastask._virtual_loop import wall_time
 from fastask.child_spec import ChildSpec, Restart, Shutdown
 
 __all__ = ["Cron", "Every"]
@@ -159,13 +158,20 @@ class Every(_Periodic):
         set_label(repr(self))
         due = monotonic_time() + (0.0 if self.immediate else self.seconds)
         while True:
-            late = random.uniform(0.0, self.jitter) if self.jitter else 0.0
-            await sleep(max(0.0, due + late - monotonic_time()))
+            await sleep(max(0.0, due + _late(self.jitter) - monotonic_time()))
             await self._work()
             due += self.seconds
             behind = monotonic_time() - due
             if behind > 0:
                 due += self.seconds * (behind // self.seconds + 1)
+
+
+def _late(jitter: float) -> float:
+    if not jitter:
+        return 0.0
+    from random import uniform  # what few need, `import fastask` does without
+
+    return uniform(0.0, jitter)
 
 
 def _check_seconds(name: str, value: object) -> None:
@@ -219,13 +225,15 @@ class Cron(_Periodic):
         if not isinstance(expression, str):
             raise TypeError(f"expression must be a string, got {expression!r}")
         self.expression = expression
-        self.timezone = _zone(timezone)
+        self.timezone: tzinfo = _zone(timezone)
         self._times(self._now())
 
     def __repr__(self) -> str:
         return f"Cron({self.expression!r}, {function_name(self.fn)})"
 
     def _now(self) -> datetime:
+        # A virtual loop has a clock on the wall of its own.
+        wall_time = getattr(asyncio._get_running_loop(), "wall_time", time.time)
         return datetime.fromtimestamp(wall_time(), self.timezone)
 
     def _times(self, after: datetime) -> Iterator[datetime]:
@@ -261,6 +269,8 @@ def _zone(timezone: object) -> tzinfo:
         return timezone
     if not isinstance(timezone, str):
         raise TypeError(f"timezone must be a name or a tzinfo, got {timezone!r}")
+    from zoneinfo import ZoneInfo  # what few need, `import fastask` does without
+
     try:
         return ZoneInfo(timezone)
     except (LookupError, ValueError, OSError):

@@ -111,8 +111,8 @@ class Registry(Service["RegistryServer"]):
             raise TypeError(f"listeners must be a list of names, got {listeners!r}")
         self.kind = keys
         self.name = name
-        self.listeners = tuple(listeners)
-        self.initial_meta = dict(meta or {})
+        self.listeners: tuple[Hashable, ...] = tuple(listeners)
+        self.initial_meta: dict[Hashable, Any] = dict(meta or {})
 
     # Registering.
 
@@ -403,12 +403,14 @@ class RegistryServer(GenServer):
         """Begin with no entry."""
         trap_exit(True)
         self.registry = registry
-        self.process = self_()
+        self.process: Process[Any] = self_()
         # The inner dicts are sets that keep the order of registration.
         self.table: dict[Hashable, dict[Entry, None]] = {}
         self.registrants: dict[Process[Any], dict[Entry, None]] = {}
-        self.tied = set[Process[Any]]()  # those that we linked
-        self.meta = {strict(k): v for k, v in registry.initial_meta.items()}
+        self.tied: set[Process[Any]] = set()  # those that we linked
+        self.meta: dict[Hashable, Any] = {
+            strict(k): v for k, v in registry.initial_meta.items()
+        }
         self.locks: dict[Hashable, deque[Waiting]] = {}  # the holder first
         self.held: dict[Ref, Hashable] = {}  # by the monitor of the holder
 

@@ -17,7 +17,6 @@ from fastask._core.reason import SHUTDOWN
 from fastask._core.scheduler import Scheduler, scheduler_for
 from fastask._core.start import start_root
 from fastask._core.verb import exit
-from fastask._watchdog import Watchdog
 
 __all__ = ["run"]
 
@@ -235,21 +234,25 @@ class _Run:
         loop.call_soon(loop.stop)
         loop.run_forever()
         scheduler: Scheduler | None = getattr(loop, "_fastask_scheduler", None)
-        if scheduler is not None:
-            loop.run_until_complete(scheduler.end(grace))
-        self._cancel_tasks()
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.run_until_complete(loop.shutdown_default_executor())
+        # In one go: to enter and to leave a loop takes longer than each of these.
+        loop.run_until_complete(self._end(scheduler, grace))
         if scheduler is not None:
             scheduler.close()
 
-    def _cancel_tasks(self) -> None:
-        tasks = asyncio.all_tasks(self.loop)
+    async def _end(self, scheduler: Scheduler | None, grace: float) -> None:
+        if scheduler is not None:
+            await scheduler.end(grace)
+        await self._cancel_tasks()
+        await self.loop.shutdown_asyncgens()
+        await self.loop.shutdown_default_executor()
+
+    async def _cancel_tasks(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
         if not tasks:
             return
         for task in tasks:
             task.cancel()
-        self.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        await asyncio.gather(*tasks, return_exceptions=True)
         for task in tasks:
             if not task.cancelled() and task.exception() is not None:
                 self.loop.call_exception_handler(
@@ -265,6 +268,8 @@ class _Run:
         if not self.loop.get_debug():
             yield
             return
+        from fastask._watchdog import Watchdog
+
         with Watchdog(self.loop):
             yield
 

@@ -157,7 +157,9 @@ class Supervisor(Service["SupervisorServer"]):
         self.name = name
         if not isinstance(children, Iterable) or isinstance(children, str):
             raise TypeError(f"children must be a list of children, got {children!r}")
-        self.specs = [self._checked(spec_of(child)) for child in children]
+        self.specs: list[ChildSpec] = [
+            self._checked(spec_of(child)) for child in children
+        ]
         ids = set[Hashable]()
         for spec in self.specs:
             if spec.id in ids:
@@ -277,7 +279,9 @@ class SupervisorServer(GenServer):
         """Start the children; when one does not start, stop those that have."""
         trap_exit(True)
         self.supervisor = supervisor
-        self.intensity = Intensity(supervisor.max_restarts, supervisor.max_seconds)
+        self.intensity: Intensity = Intensity(
+            supervisor.max_restarts, supervisor.max_seconds
+        )
         self.children: dict[Hashable, Child] = {}
         self.running: dict[Process[Any], Child] = {}
         for spec in supervisor.specs:
@@ -475,7 +479,7 @@ class SupervisorServer(GenServer):
                 return [child]
             case "one_for_all":
                 group = children
-            case "rest_for_one":
+            case _:  # "rest_for_one"
                 group = children[children.index(child) :]
         for member in reversed(group):
             if member is child:

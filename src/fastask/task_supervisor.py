@@ -118,8 +118,8 @@ class TaskSupervisor(Supervising, Service["TaskSupervisorServer"]):
         table = self._served().table
         if self._dest is not None:
             name = table.supervisor.name
-            self.table = None if name is None else table
-            self.known_as = name
+            self.table: Children | None = None if name is None else table
+            self.known_as: object = name
         return table
 
     async def terminate_child(self, p: Process[Any]) -> None:
@@ -172,7 +172,7 @@ class Retry:
     __slots__ = ("child",)
 
     def __init__(self, child: Child) -> None:
-        self.child = child
+        self.child: Child = child
 
 
 class TaskSupervisorServer(GenServer):
@@ -181,8 +181,10 @@ class TaskSupervisorServer(GenServer):
     def init(self, supervisor: TaskSupervisor) -> None:
         """Begin with no child."""
         trap_exit(True)
-        self.table = Children(self_(), supervisor.max_children)
-        self.intensity = Intensity(supervisor.max_restarts, supervisor.max_seconds)
+        self.table: Children = Children(self_(), supervisor.max_children)
+        self.intensity: Intensity = Intensity(
+            supervisor.max_restarts, supervisor.max_seconds
+        )
         supervisor.table = self.table
         self.supervisor = supervisor
 

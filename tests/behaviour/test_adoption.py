@@ -138,6 +138,7 @@ class TestWhere:
         async def main() -> int:
             return await async_(double, 2)
 
+        assert uvloop is not None
         assert uvloop.run(main()) == 4
 
     def test_in_a_task_beside_the_main_one(self, adopt: Adopt) -> None:
@@ -162,7 +163,8 @@ class TestWhere:
 
         async def main() -> bool:
             loop = asyncio.get_running_loop()
-            loop.set_task_factory(asyncio.eager_task_factory)
+            eager = asyncio.eager_task_factory  # pyright: ignore[reportAttributeAccessIssue]
+            loop.set_task_factory(eager)
             process, value = await asyncio.create_task(work())
             return process != self_() and value == 4
 

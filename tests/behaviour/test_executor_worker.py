@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -345,7 +345,7 @@ async def main():
 @contextlib.asynccontextmanager
 async def program(
     door: Door, fn: str, then: str, run: str = "fastask.run(main)"
-) -> Any:
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run another program whose worker calls `fn`."""
     text = PARENT.format(fn=fn, port=door.port, then=then, run=run)
     package = Path(fastask.__file__).resolve().parents[1]  # installed, or a checkout
@@ -376,6 +376,7 @@ class TestParentKilled:
         then = "await fastask.sleep(None)"
         async with program(door, "knock_and_return", then) as parent:
             visitor = await door.opened()
+            assert parent.stdout is not None
             assert await parent.stdout.readline() == b"returned" + os.linesep.encode()
             parent.kill()
             await visitor.gone()

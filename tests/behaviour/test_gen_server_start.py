@@ -179,7 +179,7 @@ class TestGoodAnswers:
 
     async def test_continue_runs_before_what_was_queued_during_init(self) -> None:
         class Eager(Answering):
-            async def init(self, *args: Any) -> Any:
+            async def init(self, *args: Any, **kwargs: Any) -> Any:
                 self.seen = []
                 send(self_(), "queued")
                 await asyncio.sleep(0)

@@ -118,7 +118,8 @@ class TestPoll:
                 yield 0
                 fastask.exit(child, KILL)
 
-            async for _ in async_stream(items(), idle, max_concurrency=2):
+            stream = async_stream(items(), lambda item: idle(item), max_concurrency=2)
+            async for _ in stream:
                 pass
 
         assert await reason_of(victim) is KILLED

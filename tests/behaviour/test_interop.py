@@ -260,7 +260,8 @@ class TestAwaitableProcess:
         slow, fast = spawn(forever), spawn(double, 2)
         # To typeshed only an asyncio.Future is one:
         done, pending = await asyncio.wait(  # type: ignore[type-var]
-            [slow, fast], return_when=asyncio.FIRST_COMPLETED
+            [slow, fast],  # pyright: ignore[reportArgumentType]
+            return_when=asyncio.FIRST_COMPLETED,
         )
         exit(slow, SHUTDOWN)
         await reason_of(monitor(slow))

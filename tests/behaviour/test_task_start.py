@@ -130,7 +130,8 @@ class TestAsync:
     async def test_each_task_has_a_ref_and_a_process_of_its_own(self) -> None:
         first, second = async_(add, 1), async_(add, 2)
 
-        await first, await second
+        await first
+        await second
         assert first.ref != second.ref
         assert first.process != second.process
 

@@ -224,7 +224,7 @@ def available() -> list[str]:
 
 def main() -> int:
     """Run what the command line says and print what was found."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("module", nargs="*", help="such as test_tasks; default: all")
     parser.add_argument("-v", "--verbose", action="store_true", help="show tracebacks")
     parser.add_argument("--json", type=Path, help="write what was found to this file")

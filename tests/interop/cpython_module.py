@@ -57,7 +57,7 @@ class CountedCall:
 class Factory:
     """Stands in for `fastask.task_factory`."""
 
-    __call__ = CountedCall()
+    __call__ = CountedCall()  # pyright: ignore[reportAssignmentType]  # one of another kind
 
     def __init__(self) -> None:
         self.original = fastask.task_factory
@@ -69,7 +69,7 @@ class TaskClass(type):
     Only a subclass, which some tests derive, has the stand-in among its bases.
     """
 
-    __call__ = CountedCall()
+    __call__ = CountedCall()  # pyright: ignore[reportAssignmentType]  # it is a method, too
 
     def __instancecheck__(cls, instance: Any) -> bool:
         original = vars(cls).get("original")

@@ -226,7 +226,7 @@ def main() -> int:
         suites = {
             name: Suite(name, **entry) for name, entry in tomllib.load(file).items()
         }
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("suite", choices=sorted(suites))
     parser.add_argument("--keep", action="store_true", help="keep the environment")
     arguments = parser.parse_args()

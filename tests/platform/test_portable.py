@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+import fastask
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = Path(fastask.__file__).resolve().parent  # installed, or a checkout
 
 SPECIAL = {
     "os": {
@@ -95,12 +98,14 @@ def unguarded(node: ast.AST) -> Iterator[str]:
         yield from unguarded(child)
 
 
-FILES = sorted((ROOT / "src" / "fastask").rglob("*.py")) + sorted(
-    (ROOT / "examples").rglob("*.py")
-)
+FILES = {
+    str(file.relative_to(folder.parent)): file
+    for folder in (PACKAGE, ROOT / "examples")
+    for file in sorted(folder.rglob("*.py"))
+}
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+@pytest.mark.parametrize("file", FILES.values(), ids=FILES.keys())
 def test_a_module_asks_before_it_uses_what_a_system_may_lack(file: Path) -> None:
     assert not list(unguarded(ast.parse(file.read_text(encoding="utf-8"))))
 

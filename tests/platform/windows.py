@@ -19,6 +19,7 @@ import tempfile  # noqa: F401  # likewise
 import threading
 import types
 import zoneinfo  # noqa: F401  # likewise
+from asyncio.selector_events import BaseSelectorEventLoop
 from typing import Any, NoReturn
 
 assert sys.platform != "win32", "this is what it plays"
@@ -49,7 +50,7 @@ class Coarse(asyncio.SelectorEventLoop):
 
     turns = 0
 
-    add_signal_handler = only_posix
+    add_signal_handler = only_posix  # pyright: ignore[reportAssignmentType]  # stands in
     remove_signal_handler = only_posix
     create_unix_server = only_posix
     create_unix_connection = only_posix
@@ -60,7 +61,7 @@ class Coarse(asyncio.SelectorEventLoop):
 
     def close(self) -> None:
         """Close, without the signal handlers that there are none of."""
-        asyncio.selector_events.BaseSelectorEventLoop.close(self)
+        BaseSelectorEventLoop.close(self)
 
     def time(self) -> float:
         """Return the seconds of a clock that stands between its ticks."""
@@ -78,7 +79,7 @@ class Selector(Coarse):
 class Waking(Coarse):
     """A loop that has itself woken by signals, and knows no readers."""
 
-    add_reader = only_posix
+    add_reader = only_posix  # pyright: ignore[reportAssignmentType]  # stands in
     remove_reader = only_posix
 
     def __init__(self) -> None:
@@ -103,7 +104,7 @@ class Winloop(Waking):
 # The system hands a signal to a thread that does not block it: the handler in C runs
 # there, the one in Python in the main thread when that wakes up.
 threading.Thread(target=threading.Event().wait, daemon=True).start()
-vars(signal)["SIGBREAK"] = signal.Signals(21)
+signal.__dict__["SIGBREAK"] = signal.Signals(21)
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, 21})
 
 for module, names in MISSING.items():
@@ -119,4 +120,4 @@ if os.environ.get("FASTASK_WINLOOP"):
     vars(winloop)["new_event_loop"] = Winloop
     sys.modules["winloop"] = winloop
 sys.platform = "win32"
-vars(asyncio).update(SelectorEventLoop=Selector, new_event_loop=Proactor)
+asyncio.__dict__.update(SelectorEventLoop=Selector, new_event_loop=Proactor)

@@ -12,7 +12,7 @@ Check = Callable[..., pytest.RunResult]
 
 pytest_plugins = ["pytester"]
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+ROOT = Path(__file__).resolve().parents[2]
 
 HEAD = """
 import asyncio
@@ -50,14 +50,17 @@ class TestEntryPoint:
         assert points.get("fastask", "fastask.pytest_plugin") == "fastask.pytest_plugin"
 
 
-class TestReadme:
-    def test_its_tests_pass(self, check: Check) -> None:
-        text = README.read_text(encoding="utf-8")
+class TestPages:
+    @pytest.mark.parametrize(
+        ("page", "tests"), [("README.md", 2), ("docs/howto/testing.md", 3)]
+    )
+    def test_their_tests_pass(self, check: Check, page: str, tests: int) -> None:
+        text = (ROOT / page).read_text(encoding="utf-8")
         block = text.split("<!-- pytest runs this example -->\n```python\n")[1]
 
         result = check(block.split("```")[0], mode="strict")
 
-        result.assert_outcomes(passed=2)
+        result.assert_outcomes(passed=tests)
 
 
 class TestRunning:

@@ -22,6 +22,9 @@ import fastask
 pytest.importorskip("mypy")
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = Path(fastask.__file__).resolve().parents[1]
+# An installed package is found by itself, and must not be on mypy's path.
+MYPYPATH = {} if PACKAGES.name == "site-packages" else {"MYPYPATH": str(PACKAGES)}
 CASES = sorted(Path(__file__).with_name("cases").glob("*.py"))
 
 Mypy = Callable[[Path], "subprocess.CompletedProcess[str]"]
@@ -39,7 +42,7 @@ def mypy(tmp_path_factory: pytest.TempPathFactory) -> Mypy:
         return subprocess.run(
             [*command, *(file.name for file in sorted(folder.glob("*.py")))],
             cwd=folder,
-            env={**os.environ, "MYPYPATH": str(ROOT / "src")},
+            env={**os.environ, **MYPYPATH},
             capture_output=True,
             text=True,
             check=False,

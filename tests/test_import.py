@@ -1,0 +1,82 @@
+"""What `import fastask` brings in, beside asyncio, and what waits until it is needed.
+
+Time depends on the machine, and is printed by `python -m bench.shipping`; the number of
+modules does not, and is what makes the time.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+LATER = [
+    *("uvloop", "winloop", "asyncpg", "cronsim", "tqdm"),
+    *("argparse", "multiprocessing", "pickle", "random", "zoneinfo"),
+    *("fastask.testing", "fastask.demo", "fastask.application", "pytest"),
+    *("fastask._virtual_loop", "fastask._watchdog", "fastask._core.worker"),
+]
+OTHER_MODULES = 20
+"""Modules of Python's that asyncio does without; there are eleven on 3.11."""
+
+PROGRAM = """
+import json, sys, time
+import asyncio
+before, began = set(sys.modules), time.perf_counter()
+import fastask
+seconds = time.perf_counter() - began
+print(json.dumps([seconds, sorted(sys.modules.keys() - before)]))
+"""
+
+
+@pytest.fixture(scope="module")
+def imported() -> tuple[float, list[str]]:
+    """Seconds and new modules of an import in a new interpreter, at best."""
+    runs = [
+        json.loads(
+            subprocess.run(
+                [sys.executable, "-c", PROGRAM],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+        for _ in range(3)
+    ]
+    return min(seconds for seconds, _ in runs), runs[0][1]
+
+
+@pytest.mark.parametrize("module", LATER)
+def test_leaves_alone_what_not_every_program_needs(
+    module: str, imported: tuple[float, list[str]]
+) -> None:
+    assert module not in imported[1]
+
+
+def test_brings_in_little_beside_itself(imported: tuple[float, list[str]]) -> None:
+    others = [name for name in imported[1] if not name.startswith("fastask")]
+
+    assert len(others) <= OTHER_MODULES, others
+
+
+def test_takes_no_noticeable_time(imported: tuple[float, list[str]]) -> None:
+    # Ten times what it takes: only a mistake is that slow, on whatever machine.
+    assert imported[0] < 0.2
+
+
+def test_gives_the_module_for_tests_when_it_is_asked_for() -> None:
+    program = "import fastask; print(fastask.testing.run.__module__)"
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert run.stdout.split() == ["fastask.testing"]
+
+
+def test_says_so_when_a_name_is_missing() -> None:
+    import fastask
+
+    with pytest.raises(AttributeError, match="module 'fastask' has no attribute 'go'"):
+        _ = fastask.go  # type: ignore[attr-defined]  # it is not
