@@ -26,7 +26,7 @@ from fastask import Process, RemoteTaskSupervisor, TaskSupervisor
 TRIPS = 3_000
 BATCH = 100
 BATCHES = 100
-WORK = 150_000
+WORK = 600_000
 
 
 class RawEcho(asyncio.Protocol):
@@ -175,6 +175,26 @@ async def compute(names: Sequence[str], parts: int) -> float:
     return time.perf_counter() - begin
 
 
+def compute_raw(count: int) -> int:
+    """Do the same in a pool of processes, without fastask."""
+    total = 0
+    for number in range(count):
+        total += number * number % 7
+    return total
+
+
+def pool_ratio(parts: int) -> float:
+    """How many times as fast a pool of two processes is as one, on this machine."""
+    spent = []
+    for size in (1, 2):
+        with get_context("spawn").Pool(size) as pool:
+            pool.map(compute_raw, [1] * size)
+            begin = time.perf_counter()
+            pool.map(compute_raw, [WORK] * parts, chunksize=1)
+            spent.append(time.perf_counter() - begin)
+    return spent[0] / spent[1]
+
+
 def memory_of(number: int) -> float:
     """Megabytes that are a process's own, and its part of what it shares."""
     for line in Path(f"/proc/{number}/smaps_rollup").read_text().splitlines():
@@ -221,6 +241,7 @@ async def measure(quick: bool) -> None:
             one.append(await compute(names[:1], 20 // min(part, 5)))
             two.append(await compute(names, 20 // min(part, 5)))
         tell("work on 2 workers beside 1", f"{min(one) / min(two):.2f} times as fast")
+        tell("work in a pool of 2 beside 1", f"{pool_ratio(20):.2f} times as fast")
         if Path("/proc/self/smaps_rollup").exists():
             number = await tasks.async_(pid)
             tell("memory of a worker (PSS)", f"{memory_of(number):.1f} MB")

@@ -57,6 +57,25 @@ def program(tmp_path: Path) -> subprocess.Popen[str]:
     )
 
 
+RETURNS = """
+import asyncio, os, sys
+import fastask
+
+async def pid() -> int:
+    return os.getpid()
+
+async def main() -> None:
+    await fastask.connect(workers=2, name="app@host")
+    for name in fastask.nodes():
+        tasks = fastask.TaskSupervisor.ref("task_supervisor", name)
+        print(await tasks.async_(pid), flush=True)
+        tasks.async_(fastask.sleep, 3600)
+
+if __name__ == "__main__":
+    asyncio.run(main()) if sys.argv[1] == "asyncio" else fastask.run(main)
+"""
+
+
 def pids_of(program: subprocess.Popen[str]) -> list[int]:
     assert program.stdout is not None
     return [int(program.stdout.readline()) for _ in range(2)]
@@ -111,6 +130,28 @@ class TestTheEnd:
         assert program.returncode in (-number, 128 + number, 1)
         assert "crashed" not in errors
         assert "Killed" not in errors
+
+
+@on_linux
+@pytest.mark.slow
+@pytest.mark.parametrize("run_by", ["fastask", "asyncio"])
+def test_a_program_that_returns_without_leaving_ends_in_order(
+    tmp_path: Path, run_by: str
+) -> None:
+    file = tmp_path / "returns.py"
+    file.write_text(RETURNS)
+
+    outcome = subprocess.run(
+        [sys.executable, str(file), run_by],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=True,
+    )
+
+    assert outcome.stderr == ""
+    wait_for_the_end_of([int(line) for line in outcome.stdout.split()])
 
 
 class TestNames:

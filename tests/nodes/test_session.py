@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import fastask
-from fastask import NOCONNECTION, Address, Down, Failed, TaskSupervisor
+from fastask import NOCONNECTION, NOPROC, Address, Down, Failed, TaskSupervisor
 from fastask._nodes import codec
 from fastask._nodes.cluster import Cluster
 from fastask._nodes.engine import Buffer, Caps, Frame, Listener, Peer, Receiver
@@ -34,6 +34,7 @@ from fastask._nodes.wire import (
 from tests.nodes import there
 
 PEER = Peer("b@fake", "b-1", "nowhere")
+OTHER = Peer("c@fake", "c-1", "nowhere")
 CAPS = Caps(
     ordered=True, addressable=True, launches=False, head=False, least_ticktime=0.1
 )
@@ -124,9 +125,9 @@ class FakeEngine:
         for link in self.links:
             assert link.closed_for is not None
 
-    def accept(self) -> FakeLink:
+    def accept(self, peer: Peer = PEER) -> FakeLink:
         """The other node opens a link."""
-        link = FakeLink(PEER, None)
+        link = FakeLink(peer, None)
         link.receiver = self.listener.accepted(link)
         self.links.append(link)
         return link
@@ -382,6 +383,74 @@ class TestRefs:
 
             kinds = [(m[0], m[2]) for m in link.heard()]
             assert kinds == [(Kind.CALL, 1), (Kind.GIVE_UP, 1)]
+
+
+class TestThirdNodes:
+    async def test_who_hears_of_a_process_before_it_is_started_reaches_it(self) -> None:
+        async with fake() as engine:
+            starter = engine.accept()
+            starter.greet(Kind.HELLO, engine.me.incarnation)
+            other = engine.accept(OTHER)
+            other.greet(Kind.HELLO, engine.me.incarnation)
+            mark = starter.mark
+
+            other.say(Kind.SEND, pickle.dumps("early"), number=5, origin=mark)
+            other.say(Kind.SEND, pickle.dumps("dead"), number=4, origin=mark)
+            starter.say(Kind.START, start_of(there.reply_any), serial=5)
+            await turns()
+
+            done = [m for m in starter.heard() if m[0] == Kind.DONE]
+            assert [(m[2], pickle.loads(m[5])) for m in done] == [(5, "early")]
+
+    async def test_who_asks_too_late_is_told_at_once(self) -> None:
+        async with fake() as engine:
+            starter = engine.accept()
+            starter.greet(Kind.HELLO, engine.me.incarnation)
+            other = engine.accept(OTHER)
+            other.greet(Kind.HELLO, engine.me.incarnation)
+
+            starter.say(Kind.START, start_of(there.where), serial=5)
+            await fastask.sleep(0.01)
+            other.say(
+                Kind.WATCH, pickle.dumps(()), serial=1, number=5, origin=starter.mark
+            )
+            await turns()
+
+            (down,) = [m for m in other.heard() if m[0] == Kind.DOWN]
+            assert pickle.loads(down[5]) == (NOPROC,)
+
+    async def test_a_node_that_is_lost_starts_nothing_any_more(self) -> None:
+        async with fake() as engine:
+            starter = engine.accept()
+            starter.greet(Kind.HELLO, engine.me.incarnation)
+            other = engine.accept(OTHER)
+            other.greet(Kind.HELLO, engine.me.incarnation)
+
+            other.say(
+                Kind.WATCH, pickle.dumps(()), serial=1, number=9, origin=starter.mark
+            )
+            await turns()
+            assert [m[0] for m in other.heard()] == [Kind.WELCOME]
+            engine.listener.peer_down(PEER)
+            await turns()
+
+            assert [m[0] for m in other.heard()] == [Kind.DOWN]
+
+
+def start_of(fn: Any) -> bytes:
+    """What another node says to start a task of its process number 1."""
+    owner = Named(codec.theirs, (0, 1))
+    return pickle.dumps(("task_supervisor", None, 5.0, owner, fn, ()))
+
+
+class Named:
+    """Is pickled as what the other node writes for a process."""
+
+    def __init__(self, *how: Any) -> None:
+        self.how = how
+
+    def __reduce__(self) -> Any:
+        return self.how
 
 
 class TestCredit:

@@ -110,9 +110,9 @@ class TestOutcomes:
 
             task.cancel()
 
-            with pytest.raises(asyncio.CancelledError):
-                await asyncio.wait_for(asyncio.ensure_future(task), 5)
+            await asyncio.wait([asyncio.ensure_future(task)], timeout=5)
             assert task.cancelled()
+            assert await fastask.receive(tuple) == ("unwound", None)
 
     async def test_messages_reach_the_process_of_a_task(self, cluster: Cluster) -> None:
         async with cluster(1) as world:

@@ -24,6 +24,7 @@ from fastask._nodes.engine import Engine, Link, Peer
 from fastask._nodes.events import NodeDown, NodeUp
 from fastask._nodes.line import Line
 from fastask._nodes.session import PROCESS, REF, Session
+from fastask._nodes.wire import Message
 
 _LOGGER = logging.getLogger("fastask")
 
@@ -49,6 +50,7 @@ class Cluster:
         self._count = itertools.count(1)
         self._home: weakref.WeakValueDictionary[tuple[int, int], Process[Any]]
         self._home = weakref.WeakValueDictionary()
+        self._held: dict[tuple[int, int], list[tuple[Session, Message]]] = {}
         self._is_left = False
 
     @staticmethod
@@ -146,6 +148,30 @@ class Cluster:
         """A session has ended."""
         if self._sessions.get(session.name) is session:
             del self._sessions[session.name]
+        for key in [key for key in self._held if key[0] == session.mark]:
+            self.release(key)
+
+    # Who is named before he is there.
+
+    def is_to_come(self, origin: int, number: int) -> bool:
+        """Tell whether another node may have a process of this name started yet."""
+        for session in self._sessions.values():
+            if session.mark == origin:
+                return number > session.started
+        peers = self.engine.peers().values()
+        return any(self.mark_of(peer.incarnation) == origin for peer in peers)
+
+    def hold(self, key: tuple[int, int], session: Session, message: Message) -> None:
+        """Keep a message for a process that is to come, as long as a node may hang."""
+        held = self._held.setdefault(key, [])
+        if not held:
+            self.loop.call_later(self.limit, self.release, key)
+        held.append((session, message))
+
+    def release(self, key: tuple[int, int]) -> None:
+        """The process has come, or never will: do what the messages say."""
+        for session, message in self._held.pop(key, ()):
+            session.hear(message)
 
     def track(self, line: Line, is_open: bool) -> None:
         """Know which lines are open, to close them in the end."""

@@ -15,7 +15,7 @@ import threading
 import traceback
 from collections.abc import Sequence
 from hashlib import blake2b
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, Protocol
 
 from fastask._core.errors import WorkerError
@@ -176,35 +176,44 @@ def dumps_call(
     Raises:
         TypeError: If something of it cannot be pickled; it names that.
     """
-    buffers: list[pickle.PickleBuffer] = []
-    before = export_by(exporter)
-    try:
-        data = pickle.dumps((*head, fn, args), 5, buffer_callback=buffers.append)
-        if exporter.shares_main or b"__main__" not in data:
-            return data, [bytes(buffer.raw()) for buffer in buffers]
-    except Exception:  # whatever `__reduce__` of a user raises
-        pass
-    finally:
-        export_by(before)
+    if not _is_local(fn):
+        buffers: list[pickle.PickleBuffer] = []
+        before = export_by(exporter)
+        try:
+            data = pickle.dumps((*head, fn, args), 5, buffer_callback=buffers.append)
+            if exporter.shares_main or b"__main__" not in data:
+                return data, [bytes(buffer.raw()) for buffer in buffers]
+        except Exception:  # whatever `__reduce__` of a user raises
+            pass  # told below, with what it was
+        finally:
+            export_by(before)
     name = function_name(fn)
-    parts: list[Encoded] = [dumps(exporter, head, "options")]
     stands = _code_for(exporter, fn)
-    for number, argument in enumerate(args, 1):
-        parts.append(dumps(exporter, argument, f"argument {number} of {name}"))
-    # All can be pickled; once more, in one piece, with what stands for the function.
-    return dumps(exporter, (*head, stands, args), f"a call of {name}")
+    try:
+        return dumps(exporter, (*head, stands, args), f"a call of {name}")
+    except TypeError:
+        dumps(exporter, head, "options")
+        for number, argument in enumerate(args, 1):
+            dumps(exporter, argument, f"argument {number} of {name}")
+        raise
+
+
+def _is_local(fn: object) -> bool:
+    """Tell whether a function is certainly none that can be imported."""
+    return type(fn) is FunctionType and "<" in fn.__qualname__
 
 
 def _code_for(exporter: Exporter, fn: object) -> object:
-    before = export_by(exporter)
-    try:
-        data = pickle.dumps(fn, 5)
-        if exporter.shares_main or b"__main__" not in data:
-            return fn  # importable
-    except Exception:  # whatever `__reduce__` of a user raises
-        pass
-    finally:
-        export_by(before)
+    if not _is_local(fn):
+        before = export_by(exporter)
+        try:
+            data = pickle.dumps(fn, 5)
+            if exporter.shares_main or b"__main__" not in data:
+                return fn  # importable
+        except Exception:  # whatever `__reduce__` of a user raises
+            pass  # by its code, then
+        finally:
+            export_by(before)
     data = _dumps_by_value(exporter, fn, "fn", None, None)
     if len(data) > LONGEST_CODE:
         return fn

@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fastask._core.errors import WorkerError
+from fastask._core.errors import CallError, NoProcessError, WorkerError
 from fastask._core.start import spawn_link
 from fastask._core.thread import cpu_count
 from fastask._core.worker import SPAWN
@@ -132,8 +132,10 @@ class LocalEngine:
         """Stop the workers, side by side, and wait for their end."""
         for worker in self.workers.values():
             worker.ask_to_stop()
-        if self.supervisor is not None and self.supervisor.whereis() is not None:
-            await self.supervisor.stop()
+        if self.supervisor is not None:
+            # The end of the program may stop it at the same time.
+            with contextlib.suppress(NoProcessError, CallError):
+                await self.supervisor.stop()
         for task in self._opening:
             task.cancel()
         await asyncio.gather(*self._opening, return_exceptions=True)

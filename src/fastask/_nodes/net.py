@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 from fastask._core.answer import Stop
-from fastask._core.errors import AlreadyStartedError
+from fastask._core.errors import AlreadyStartedError, CallError, NoProcessError
 from fastask._core.message import Exited
 from fastask._core.names import whereis
 from fastask._core.process import Process
@@ -71,8 +72,10 @@ class Net(GenServer):
         try:
             await self.cluster.leave()
         finally:
-            if self.app is not None and self.app.whereis() is not None:
-                await self.app.stop()
+            if self.app is not None:
+                # The end of the program may stop it at the same time.
+                with contextlib.suppress(NoProcessError, CallError):
+                    await self.app.stop()
 
     def handle_info(self, message: Any) -> Stop | None:
         """End with what belongs to the node: its app, or a part of the engine."""

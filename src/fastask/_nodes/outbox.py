@@ -107,6 +107,8 @@ class Outbox:
         sender: object = None,
     ) -> None:
         """Have a message leave soon, after those that `sender` sent before."""
+        if self._is_closed:
+            return
         if buffers or len(data) >= FULL or self._lanes:
             self._put_long(
                 header(kind, flags, serial, number, origin, data, buffers), sender

@@ -96,6 +96,7 @@ class Session:
         self._expected = 1  # the greeting was number 0
         self._taken = 0
         self._serial = 0
+        self.started = 0  # the serial of the last task that the other node started
         self._gate = self._stand_in(0, 0)
         # What this node asked for, by serial.
         self._asked: dict[int, weakref.ref[Remote]] = {}
@@ -201,15 +202,34 @@ class Session:
         for kind, flags, serial, number, origin, data, buffers in messages:
             if self.is_closed:
                 return
-            handler = _HANDLERS.get(kind)
-            if handler is None:
-                raise FrameError(f"a message of kind {kind} is for greetings only")
-            try:
-                handler(self, flags, serial, number, origin, data, buffers)
-            except FrameError:
-                raise
-            except Exception:  # whatever reading the value, or telling somebody, raised
-                _LOGGER.exception("a message from %s cannot be delivered", self.name)
+            message = kind, flags, serial, number, origin, data, buffers
+            if origin and self._is_early(kind, origin, number):
+                self.cluster.hold((origin, number), self, message)
+            else:
+                self.hear(message)
+
+    def _is_early(self, kind: int, origin: int, number: int) -> bool:
+        """Tell whether a third node was faster than the one that starts a process."""
+        return (
+            kind in _TO_PROCESS
+            and (origin, number) not in self._exports
+            and self.cluster.is_to_come(origin, number)
+        )
+
+    def hear(self, message: Message) -> None:
+        """Do what a message says."""
+        kind, flags, serial, number, origin, data, buffers = message
+        handler = _HANDLERS.get(kind)
+        if handler is None:
+            raise FrameError(f"a message of kind {kind} is for greetings only")
+        if self.is_closed:
+            return
+        try:
+            handler(self, flags, serial, number, origin, data, buffers)
+        except FrameError:
+            raise
+        except Exception:  # whatever reading the value, or telling somebody, raised
+            _LOGGER.exception("a message from %s cannot be delivered", self.name)
 
     # Stand-ins.
 
@@ -671,6 +691,8 @@ def _on_start(
     s: Session, flags: int, serial: int, _n: int, _o: int, data: Buffer, long: Any
 ) -> None:
     s.start_task(flags, serial, data, long)
+    s.started = max(s.started, serial)
+    s.cluster.release((s.mark, serial))
 
 
 def _on_call(
@@ -750,6 +772,11 @@ def _on_goodbye(
 ) -> None:
     s.close("the node has left")
 
+
+_TO_PROCESS = {
+    Kind.SEND, Kind.EXIT, Kind.LINK, Kind.UNLINK, Kind.LINK_EXIT, Kind.WATCH, Kind.CALL,
+    Kind.CANCEL,
+}  # fmt: skip
 
 _HANDLERS: dict[int, _Handler] = {
     Kind.GOODBYE: _on_goodbye,
