@@ -202,6 +202,26 @@ class TestFailures:
             assert fastask.receive_nowait(default=None) is None
 
 
+class TestTaskRunner:
+    async def test_runs_over_nodes_and_stops(self, cluster: Cluster) -> None:
+        async with cluster(2) as world:
+            one, two = (world.tasks(name) for name in world.names)
+
+            runner = fastask.TaskRunner.run(
+                [
+                    (one, there.identity, 1),
+                    (two, there.identity, 2),
+                    (one, there.forever),
+                ]
+            )
+            events = {await anext(runner) for _ in range(2)}
+            runner.stop()
+
+            assert events == {Ok(1), Ok(2)}
+            assert await one.children() == []
+            assert fastask.receive_nowait(default=None) is None
+
+
 class TestLinks:
     @pytest.mark.usefixtures("crashes")
     async def test_a_crash_ends_the_owner(self, cluster: Cluster) -> None:
