@@ -16,6 +16,7 @@ from fastask import (
     NOPROC,
     NORMAL,
     SHUTDOWN,
+    Address,
     Down,
     Exited,
     Failed,
@@ -256,6 +257,24 @@ class TestLinks:
             assert isinstance(await task.yield_(), Failed)
 
         assert "seen" not in capfd.readouterr().err
+
+    async def test_a_crash_that_nobody_waits_for_any_more_is_logged_there(
+        self, cluster: Cluster, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        async with cluster(1) as world:
+            (name,) = world.names
+            me = fastask.self_()
+
+            async def owner() -> None:
+                world.tasks(name).async_nolink(there.crash_when_told, me)
+
+            await fastask.spawn(owner)
+            await fastask.receive(str)
+            fastask.send(Address("crasher", name), "crash")
+            while await world.tasks(name).children():
+                pass
+
+        assert "ValueError: unobserved" in capfd.readouterr().err
 
     async def test_an_owner_that_ends_takes_a_linked_task_along(
         self, cluster: Cluster
