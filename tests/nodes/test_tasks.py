@@ -270,7 +270,7 @@ class TestLinks:
 
             await fastask.spawn(owner)
             await fastask.receive(str)
-            fastask.send(Address("crasher", name), "crash")
+            fastask.send(Address("victim", name), "crash")
             while await world.tasks(name).children():
                 pass
 

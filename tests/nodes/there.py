@@ -258,8 +258,8 @@ async def reply_any() -> Any:
 
 
 async def crash_when_told(to: Process[Any]) -> None:
-    """Crash when somebody sends to the name `crasher`."""
-    fastask.register("crasher")
+    """Crash when somebody sends to the name `victim`."""
+    fastask.register("victim")
     fastask.send(to, "ready")
     await fastask.receive()
     raise ValueError("unobserved")
