@@ -255,3 +255,11 @@ def broken_there() -> list[Any]:
 async def reply_any() -> Any:
     """Return what the first message is."""
     return await fastask.receive()
+
+
+async def crash_when_told(to: Process[Any]) -> None:
+    """Crash when somebody sends to the name `victim`."""
+    fastask.register("victim")
+    fastask.send(to, "ready")
+    await fastask.receive()
+    raise ValueError("unobserved")
