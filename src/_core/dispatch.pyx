@@ -100,7 +100,10 @@ cdef class Dispatcher(Stepper):
     cdef int _turn(self, Process process) except -1:
         """Have one process step, or all that can, in a callback of the loop."""
         cdef PyObject *outer
-        cdef object task = self._enter(None)
+        cdef object task
+        if self.rests:
+            self.find_lost_rest()
+        task = self._enter(None)
         self.draining = True
         outer = swap_running_hub(<PyObject *>self)
         try:

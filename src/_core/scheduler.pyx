@@ -173,6 +173,8 @@ cdef class Scheduler(Dispatcher):
         for process in self.processes():
             disarm_all(process)
         self.wheel.clear()
+        self.rests.clear()
+        self.last_rest = None
         if self.pools is not None:
             self.pools.close()
 

@@ -14,6 +14,9 @@ cdef class Stepper(Hub):
     cdef object swap_current        # asyncio's function from 3.14 on, else None
     cdef PyObject *entered          # the current task as we set it; only compared
     cdef set given                  # coroutine objects that processes run
+    cdef object rests               # deque of lists: a handle, and who goes on by its call
+    cdef list last_rest             # of them
+    cdef object rest_callback       # the bound method, made once
     cdef Process stepped            # whose step goes on; also while it is not on the stack
     cdef Process running            # whose coroutine is on top of the stack
     cdef readonly unsigned long long steps
@@ -28,6 +31,9 @@ cdef class Stepper(Hub):
     cdef object _interruption(self, Process process)
     cdef int _yielded(self, Process process, object what) except -1
     cdef int _give_loop_a_turn(self, Process process) except -1
+    cdef int _rest(self, Process process) except -1
+    cdef int _wake_all(self, list batch) except -1
+    cdef int find_lost_rest(self) except -1
     cdef int _leave_future(self, Process process) except -1
     cdef bint _start_grace(self, Process process) except -1
     cdef int _rescue(self, Process process, object error) except -1

@@ -8,6 +8,7 @@ import asyncio
 import contextvars
 import sys
 from asyncio import CancelledError
+from collections import deque
 from types import CoroutineType
 
 from cpython.dict cimport PyDict_DelItem, PyDict_SetItem, PyDict_Size
@@ -16,7 +17,7 @@ from cpython.ref cimport Py_DECREF
 
 from fastask._core.future cimport await_future, detach_future, refuse_yield
 from fastask._core.hub cimport (
-    PYGEN_ERROR, PYGEN_NEXT, Hub, PySendResult, call_soon, fastask_send, lend,
+    PYGEN_ERROR, PYGEN_NEXT, Hub, PySendResult, call_soon, fastask_send, holders, lend,
     swap_running_hub, take_back,
 )
 from fastask._core.process cimport (
@@ -120,6 +121,8 @@ cdef class Stepper(Hub):
         self.grace = DEFAULT_GRACE
         self.context = contextvars.Context()
         self.given = set()
+        self.rests = deque()
+        self.rest_callback = self._go_on_after
         if sys.version_info < (3, 14):
             self.current_tasks = asyncio.tasks._current_tasks
         else:
@@ -270,12 +273,63 @@ cdef class Stepper(Hub):
         """
         if process.as_task and self.ready is not None and self.chooser is None:
             return process.wake()
+        if self.ready is not None and self.chooser is None:
+            return self._rest(process)
         call_soon(self, self._go_on, process)
         return 0
 
+    cdef int _rest(self, Process process) except -1:
+        """Have a process go on after all that the loop was told to call before.
+
+        One call does for many, as long as the loop is told of nothing else (I28).
+        """
+        cdef list batch = self.last_rest
+        if batch is not None and len(self.ready) and self.ready[-1] is batch[0]:
+            batch.append(process)
+            return 0
+        batch = [None, process]
+        self.rests.append(batch)
+        try:
+            batch[0] = call_soon(self, self.rest_callback, batch)
+        except BaseException:  # raised again
+            self.rests.pop()
+            raise
+        self.last_rest = batch
+        return 0
+
+    def _go_on_after(self, list batch):
+        cdef list earlier
+        while self.rests:
+            earlier = self.rests.popleft()
+            self._wake_all(earlier)  # before `batch`: the call was lost
+            if earlier is batch:
+                return
+
+    cdef int _wake_all(self, list batch) except -1:
+        cdef Py_ssize_t i = 1
+        batch[0] = None
+        if batch is self.last_rest:
+            self.last_rest = None
+        try:
+            while i < len(batch):
+                _go_on(<Process>batch[i])
+                i += 1
+        except BaseException:  # raised again; the others are found at the next turn
+            del batch[1:i]
+            self.rests.appendleft(batch)
+            raise
+        return 0
+
+    cdef int find_lost_rest(self) except -1:
+        """Wake who rests, where an interrupt has hit the call that would."""
+        cdef list batch = self.rests[0]
+        if holders(<PyObject *>batch[0]) == 2 or batch[0] in self.ready:
+            return 0
+        self.rests.popleft()
+        return self._wake_all(batch)
+
     def _go_on(self, Process process):
-        if process.awaited is None and process.parked is None:
-            process.wake()
+        _go_on(process)
 
     cdef int _leave_future(self, Process process) except -1:
         """Cancel what a doomed process awaits, and step the process a turn later.
@@ -426,6 +480,13 @@ cdef class Stepper(Hub):
         if interrupt is not None:
             raise interrupt
         return 0
+
+
+cdef int _go_on(Process process) except -1:
+    """Wake a process that wanted a turn of the loop, if that is what it waits for."""
+    if process.awaited is None and process.parked is None:
+        process.wake()
+    return 0
 
 
 cdef int silence(object coroutine) except -1:

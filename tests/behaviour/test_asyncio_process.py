@@ -16,6 +16,9 @@ from fastask import (
     Exit,
     Exited,
     Process,
+    async_,
+    await_many,
+    exit,
     link,
     monitor,
     process_info,
@@ -798,3 +801,46 @@ class TestForeignWait:
         fastask.exit(process, "boom")
 
         assert (await receive(Exited)).reason == "boom"
+
+
+class TestATurnOfTheLoop:
+    async def test_lets_what_the_loop_was_told_before_go_first(self) -> None:
+        told: list[str] = []
+        loop = asyncio.get_running_loop()
+
+        async def gives_turns(name: str) -> None:
+            for number in range(3):
+                loop.call_soon(told.append, f"{name} {number} is called")
+                await asyncio.sleep(0)
+                told.append(f"{name} {number} goes on")
+
+        await await_many([async_(gives_turns, name) for name in "abc"])
+
+        for name in "abc":
+            for number in range(3):
+                called = told.index(f"{name} {number} is called")
+                assert called < told.index(f"{name} {number} goes on")
+
+    async def test_is_given_in_the_order_in_which_they_asked(self) -> None:
+        told: list[int] = []
+
+        async def gives_a_turn(number: int) -> None:
+            await asyncio.sleep(0)
+            told.append(number)
+
+        await await_many([async_(gives_a_turn, number) for number in range(200)])
+
+        assert told == list(range(200))
+
+    async def test_is_over_for_who_was_killed_meanwhile(self) -> None:
+        told: list[int] = []
+
+        async def gives_a_turn(number: int) -> None:
+            await asyncio.sleep(0)
+            told.append(number)
+
+        processes = [spawn(gives_a_turn, number) for number in range(3)]
+        asyncio.get_running_loop().call_soon(exit, processes[1], KILL)
+        await await_many([async_(gives_a_turn, 3)])
+
+        assert told == [0, 2, 3]

@@ -172,6 +172,31 @@ def test_tasks_of_the_factory_go_on_after_a_lost_drain(
     assert got == [0, 1, 2]
 
 
+def test_who_gave_the_loop_a_turn_goes_on_although_that_call_was_lost(
+    monkeypatch: pytest.MonkeyPatch,
+    loop: asyncio.AbstractEventLoop,
+    kept: list[BaseException] | None,
+) -> None:
+    got: list[Any] = []
+
+    async def gives_a_turn(number: int) -> None:
+        await receive()
+        await asyncio.sleep(0)
+        got.append(number)
+        if len(got) == 3:
+            loop.stop()
+
+    resting = [started(loop, gives_a_turn, number) for number in range(3)]
+    for process in resting[:2]:
+        loop.call_soon(send, process, "go")
+    interrupt(monkeypatch, loop, "_go_on_after", kept)
+
+    loop.call_soon(send, resting[2], "go")
+    loop.run_forever()
+
+    assert got == [0, 1, 2]
+
+
 def test_a_timer_goes_off_although_its_call_was_lost(
     monkeypatch: pytest.MonkeyPatch,
     loop: asyncio.AbstractEventLoop,
