@@ -1,12 +1,15 @@
 from types import TracebackType
-from typing import Any, Never, Self
+from typing import Any, Never, Self, final
 
 from typing_extensions import disjoint_base
 
 from fastask._core.wheel import Node
 
+@final
+class Alarm(Node): ...
+
 @disjoint_base
-class Wait(Node):
+class Wait:
     def __init__(self, _: Never, /) -> None: ...
     def __await__(self) -> Self: ...
     def __iter__(self) -> Self: ...
