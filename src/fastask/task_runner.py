@@ -17,7 +17,7 @@ from fastask._core.start import check_function
 from fastask._core.task import Task
 from fastask._core.timer import Timer, start_timer
 from fastask._core.verb import demonitor, exit, hush, self_
-from fastask.task_supervisor import TaskSupervisor
+from fastask.task_supervisor import RemoteTaskSupervisor, TaskSupervisor
 
 __all__ = ["RunnerFailed", "RunnerOk", "TaskRunner"]
 
@@ -292,14 +292,16 @@ class TaskRunner:
             self._timer = None
 
 
-def _check(spec: Any) -> tuple[TaskSupervisor, Callable[..., Any], tuple[Any, ...]]:
+def _check(
+    spec: Any,
+) -> tuple[TaskSupervisor | RemoteTaskSupervisor, Callable[..., Any], tuple[Any, ...]]:
     if not isinstance(spec, tuple) or len(spec) < 2:
         raise TypeError(
             "a specification must be a tuple of a task supervisor, a function and its "
             f"arguments, got {spec!r}"
         )
     supervisor, fn, *args = spec
-    if not isinstance(supervisor, TaskSupervisor):
+    if not isinstance(supervisor, TaskSupervisor | RemoteTaskSupervisor):
         supervisor = TaskSupervisor.ref(supervisor)
     check_function(fn)
     return supervisor, fn, tuple(args)

@@ -16,6 +16,7 @@ from fastask import (
     NOPROC,
     NORMAL,
     SHUTDOWN,
+    Address,
     Down,
     Exited,
     Failed,
@@ -202,6 +203,26 @@ class TestFailures:
             assert fastask.receive_nowait(default=None) is None
 
 
+class TestTaskRunner:
+    async def test_runs_over_nodes_and_stops(self, cluster: Cluster) -> None:
+        async with cluster(2) as world:
+            one, two = (world.tasks(name) for name in world.names)
+
+            runner = fastask.TaskRunner.run(
+                [
+                    (one, there.identity, 1),
+                    (two, there.identity, 2),
+                    (one, there.forever),
+                ]
+            )
+            events = {await anext(runner) for _ in range(2)}
+            runner.stop()
+
+            assert events == {Ok(1), Ok(2)}
+            assert await one.children() == []
+            assert fastask.receive_nowait(default=None) is None
+
+
 class TestLinks:
     @pytest.mark.usefixtures("crashes")
     async def test_a_crash_ends_the_owner(self, cluster: Cluster) -> None:
@@ -236,6 +257,24 @@ class TestLinks:
             assert isinstance(await task.yield_(), Failed)
 
         assert "seen" not in capfd.readouterr().err
+
+    async def test_a_crash_that_nobody_waits_for_any_more_is_logged_there(
+        self, cluster: Cluster, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        async with cluster(1) as world:
+            (name,) = world.names
+            me = fastask.self_()
+
+            async def owner() -> None:
+                world.tasks(name).async_nolink(there.crash_when_told, me)
+
+            await fastask.spawn(owner)
+            await fastask.receive(str)
+            fastask.send(Address("victim", name), "crash")
+            while await world.tasks(name).children():
+                pass
+
+        assert "ValueError: unobserved" in capfd.readouterr().err
 
     async def test_an_owner_that_ends_takes_a_linked_task_along(
         self, cluster: Cluster

@@ -23,8 +23,8 @@ from fastask._nodes.codec import main_of_program
 from fastask._nodes.engine import Engine, Link, Peer
 from fastask._nodes.events import NodeDown, NodeUp
 from fastask._nodes.line import Line
-from fastask._nodes.session import PROCESS, REF, Session
-from fastask._nodes.wire import Message
+from fastask._nodes.session import Session
+from fastask._nodes.wire import PROCESS, REF, Message
 
 _LOGGER = logging.getLogger("fastask")
 

@@ -326,6 +326,13 @@ def _writable(buffer: Buffer) -> Buffer:
     return bytearray(view) if view.readonly else view
 
 
+def remember(table: dict[bytes, Any], digest: bytes, value: object) -> None:
+    """Keep the last ones only; both sides do so in the same order."""
+    while len(table) >= MOST_CODE:
+        del table[next(iter(table))]
+    table[digest] = value
+
+
 def main_of_program() -> str:
     """Return what tells this program's `__main__` from another; "" for none."""
     main = sys.modules.get("__main__")

@@ -1,7 +1,7 @@
 """Session: one link's life, and what the two nodes know of each other through it.
 
-Each message is told twice: a method says it (`message`, `exit`, `call`, ...), and a
-function below, whose name begins with `_on_`, hears it on the other side.
+Each message is told twice: a method here says it (`message`, `exit`, `call`, ...), and
+a function of `hearing` hears it on the other side.
 """
 
 from __future__ import annotations
@@ -9,56 +9,44 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastask._core.call import GenCall
-from fastask._core.errors import NoProcessError
-from fastask._core.names import whereis
 from fastask._core.process import Process
-from fastask._core.reason import NOCONNECTION, NOPROC
+from fastask._core.reason import NOCONNECTION
 from fastask._core.ref import Ref
 from fastask._core.remote import (
     Remote,
     Watch,
-    call_from,
-    complete,
     drop_call,
     end,
-    exit_from,
-    exit_from_link,
     exports,
     home_of,
-    link_from,
     parts_of,
     settle_call,
     source_here,
     stand_in,
     stand_in_ref,
-    start_for,
     start_here,
     stop_watching,
-    unlink_from,
     was_reported,
-    watch_for,
     wire_name,
 )
-from fastask._core.server import served_by
-from fastask._core.verb import send
 from fastask._nodes import codec
 from fastask._nodes.engine import Buffer, Link
+from fastask._nodes.hearing import HANDLERS, TO_PROCESS
 from fastask._nodes.outbox import Outbox
 from fastask._nodes.wire import (
     CONTROL,
-    LAST,
-    LINKED,
+    NAME,
+    PROCESS,
+    REF,
     REPORTED,
-    STREAMS,
     FrameError,
     Kind,
     Message,
     parse,
-    parse_big,
 )
 
 if TYPE_CHECKING:
@@ -68,9 +56,6 @@ _LOGGER = logging.getLogger("fastask")
 
 TAKEN = 256 * 1024
 """Bytes after which the other side is told that they were taken."""
-
-PROCESS, NAME, REF = range(3)
-"""What the number of a message names; the numbers of `Tag` in the core."""
 
 
 class Session:
@@ -92,19 +77,19 @@ class Session:
         self.is_closed = False
         self.awaits = False  # the link that the other side opened at the same time
         self._thread = threading.get_ident()
-        self._exports = exports(cluster.loop)
+        self.exports = exports(cluster.loop)
         self._expected = 1  # the greeting was number 0
         self._taken = 0
         self._serial = 0
         self.started = 0  # the serial of the last task that the other node started
-        self._gate = self._stand_in(0, 0)
+        self.gate = self._stand_in(0, 0)
         # What this node asked for, by serial.
-        self._asked: dict[int, weakref.ref[Remote]] = {}
+        self.asked: dict[int, weakref.ref[Remote]] = {}
         self._calls: dict[int, GenCall] = {}
         self._serials: dict[GenCall, int] = {}
         # What the other node asked for, by its serials.
-        self._watched: dict[int, Watch] = {}
-        self._answering: dict[int, GenCall] = {}
+        self.watched: dict[int, Watch] = {}
+        self.answering: dict[int, GenCall] = {}
         # Stand-ins of processes and refs of the other node.
         self._known: weakref.WeakValueDictionary[tuple[int, int], Remote]
         self._known = weakref.WeakValueDictionary()
@@ -112,8 +97,8 @@ class Session:
         self._refs = weakref.WeakValueDictionary()
         # Code by digest, on either side.
         self._sent: dict[bytes, None] = {}
-        self._code: dict[bytes, bytes] = {}
-        self._chunks: dict[int, list[Buffer]] = {}
+        self.codes: dict[bytes, bytes] = {}
+        self.chunks: dict[int, list[Buffer]] = {}
 
     def __repr__(self) -> str:
         state = "closed" if self.is_closed else "open" if self.link else "opening"
@@ -139,19 +124,19 @@ class Session:
             link.close(reason)
         calls, self._calls = self._calls, {}
         self._serials.clear()
-        for call in self._answering.values():
+        for call in self.answering.values():
             drop_call(call)
-        self._answering.clear()
-        remotes = [ref() for ref in self._asked.values()]
+        self.answering.clear()
+        remotes = [ref() for ref in self.asked.values()]
         remotes += list(self._known.values())
         remotes += [home_of(ref) for ref in list(self._refs.values())]
-        self._asked.clear()
-        for remote in (*remotes, self._gate):
+        self.asked.clear()
+        for remote in (*remotes, self.gate):
             if remote is not None:
                 end(remote, NOCONNECTION)
-        for watch in self._watched.values():
+        for watch in self.watched.values():
             stop_watching(watch)
-        self._watched.clear()
+        self.watched.clear()
         for call in calls.values():
             settle_call(call, False, NOCONNECTION)
 
@@ -188,7 +173,7 @@ class Session:
             if seq != self._expected:
                 raise FrameError(f"frame {self._expected} is next, got {seq}")
             self._expected += 1
-            self._handle(messages)
+            self.handle(messages)
         except FrameError as error:
             self.fail(error)
             return
@@ -198,7 +183,8 @@ class Session:
                 self.outbox.control(Kind.CREDIT, serial=self._taken)
                 self._taken = 0
 
-    def _handle(self, messages: list[Message]) -> None:
+    def handle(self, messages: list[Message]) -> None:
+        """Do what the messages of a frame say, in their order."""
         for kind, flags, serial, number, origin, data, buffers in messages:
             if self.is_closed:
                 return
@@ -211,15 +197,15 @@ class Session:
     def _is_early(self, kind: int, origin: int, number: int) -> bool:
         """Tell whether a third node was faster than the one that starts a process."""
         return (
-            kind in _TO_PROCESS
-            and (origin, number) not in self._exports
+            kind in TO_PROCESS
+            and (origin, number) not in self.exports
             and self.cluster.is_to_come(origin, number)
         )
 
     def hear(self, message: Message) -> None:
         """Do what a message says."""
         kind, flags, serial, number, origin, data, buffers = message
-        handler = _HANDLERS.get(kind)
+        handler = HANDLERS.get(kind)
         if handler is None:
             raise FrameError(f"a message of kind {kind} is for greetings only")
         if self.is_closed:
@@ -254,7 +240,7 @@ class Session:
     def find_process(self, origin: int, number: int) -> Remote:
         """Return what stands for a process of the other node."""
         if origin == self.cluster.mark:
-            ref = self._asked.get(number)
+            ref = self.asked.get(number)
             started = None if ref is None else ref()
             if started is not None:
                 return started
@@ -273,7 +259,7 @@ class Session:
 
     def own_process(self, origin: int, number: int) -> Process[Any]:
         """Return a process of this node that has come home."""
-        process = self._exports.get((origin, number))
+        process = self.exports.get((origin, number))
         return self.cluster.dead(origin, number) if process is None else process
 
     def own_ref(self, number: int) -> Ref:
@@ -292,7 +278,7 @@ class Session:
 
     def code(self, digest: bytes) -> bytes:
         """Return the code of a function that was sent before."""
-        return self._code[digest]
+        return self.codes[digest]
 
     # Naming what is written.
 
@@ -328,7 +314,7 @@ class Session:
         """Send the code of a function, unless the other node has it."""
         if digest in self._sent:
             return
-        _remember(self._sent, digest, None)
+        codec.remember(self._sent, digest, None)
         self.outbox.put(Kind.DEFINE, 0, 0, 0, 0, digest + code)
 
     # What this node says.
@@ -416,7 +402,7 @@ class Session:
     def watch(self, remote: Remote) -> int:
         """Ask to be told of the end of whom a stand-in means; return the serial."""
         serial = self._next()
-        self._asked[serial] = weakref.ref(remote)
+        self.asked[serial] = weakref.ref(remote)
         self._to(Kind.WATCH, remote, serial=serial)
         return serial
 
@@ -426,7 +412,7 @@ class Session:
             if not self.loop.is_closed():
                 self.loop.call_soon_threadsafe(self.forget, serial)
             return
-        if self._asked.pop(serial, None) is not None and not self.is_closed:
+        if self.asked.pop(serial, None) is not None and not self.is_closed:
             self.outbox.put(Kind.UNWATCH, 0, serial, 0, 0, b"")
 
     def call(self, remote: Remote, call: GenCall) -> None:
@@ -474,7 +460,7 @@ class Session:
         remote = self._stand_in(self.cluster.mark, serial)
         start_here(remote)
         remote.serial = serial
-        self._asked[serial] = weakref.ref(remote)
+        self.asked[serial] = weakref.ref(remote)
         self.outbox.put(Kind.START, flags, serial, 0, 0, data, buffers, owner)
         return remote
 
@@ -482,22 +468,23 @@ class Session:
 
     def done(self, watch: Watch, value: object) -> None:
         """A task for the other node has returned."""
-        self._watched.pop(watch.serial, None)
+        self.watched.pop(watch.serial, None)
         try:
             data, buffers = codec.dumps(self, value, "what the task returns")
         except TypeError as error:
-            self._down(watch.serial, error, watch.process)
+            self.tell_down(watch.serial, error, watch.process)
             return
         self.outbox.put(Kind.DONE, 0, watch.serial, 0, 0, data, buffers, watch.process)
 
     def down(self, watch: Watch, reason: object) -> None:
         """A process that the other node watches has ended."""
-        self._watched.pop(watch.serial, None)
-        self._down(watch.serial, reason, watch.process)
+        self.watched.pop(watch.serial, None)
+        self.tell_down(watch.serial, reason, watch.process)
 
-    def _down(
+    def tell_down(
         self, serial: int, reason: object, sender: Process[Any] | None = None
     ) -> None:
+        """Tell of an end, or that there is nobody."""
         data, buffers = codec.dumps_reason(self, (), reason)
         flags = REPORTED if sender is not None and was_reported(sender) else 0
         self.outbox.put(Kind.DOWN, flags, serial, 0, 0, data, buffers, sender)
@@ -506,7 +493,7 @@ class Session:
         self, serial: int, server: Process[Any] | None, is_answer: bool, value: object
     ) -> None:
         """Tell what became of a call."""
-        self._answering.pop(serial, None)
+        self.answering.pop(serial, None)
         if is_answer:
             try:
                 data, buffers = codec.dumps(self, value, "reply")
@@ -518,284 +505,8 @@ class Session:
         data, buffers = codec.dumps_reason(self, (), value)
         self.outbox.put(Kind.ENDED, 0, serial, 0, 0, data, buffers, server)
 
-    # What the other node says.
+    # What the other node says is heard in `hearing`.
 
     def load(self, data: Buffer, buffers: Sequence[Buffer]) -> Any:
         """Read a value."""
         return codec.loads(self, data, buffers)
-
-    def target(
-        self, flags: int, number: int, origin: int, data: Buffer, long: Sequence[Buffer]
-    ) -> tuple[Any, Any]:
-        """Return who is meant, or None, and the rest of what was sent to him."""
-        tag = flags & 15
-        value = self.load(data, long)
-        if tag == PROCESS:
-            return self._exports.get((origin, number)), value
-        if tag == REF:
-            return self.cluster.own_ref(number), value
-        return whereis(value[0]), value[1:]
-
-    def reason(self, data: Buffer, buffers: Sequence[Buffer]) -> Any:
-        """Read an exit reason, or what made it unreadable."""
-        try:
-            return self.load(data, buffers)[0]
-        except Exception as error:  # whatever a user's class raises
-            return error
-
-    def start_task(
-        self, flags: int, serial: int, data: Buffer, buffers: Sequence[Buffer]
-    ) -> None:
-        """Start a task for the other node, or tell it why there is none."""
-        try:
-            supervisor, executor, shutdown, owner, fn, args = self.load(data, buffers)
-            process = whereis(supervisor)
-            if process is None:
-                self._down(serial, NOPROC)
-                return
-            table = getattr(served_by(process), "table", None)
-            if table is None:
-                raise NoProcessError(
-                    f"{supervisor!r} must be a running task supervisor, got {process!r}"
-                )
-            self._watched[serial] = start_for(
-                table,
-                owner,
-                self,
-                serial,
-                (fn, args, executor, shutdown),
-                bool(flags & LINKED),
-                bool(flags & STREAMS),
-                self.mark,
-            )
-        except Exception as error:  # the task's
-            self._down(serial, error)
-
-
-def _remember(table: dict[bytes, Any], digest: bytes, value: object) -> None:
-    """Keep the last ones only; both sides do so in the same order."""
-    while len(table) >= codec.MOST_CODE:
-        del table[next(iter(table))]
-    table[digest] = value
-
-
-# What arrives; the arguments are those of a message after its kind.
-
-_Handler = Callable[[Session, int, int, int, int, Buffer, Sequence[Buffer]], None]
-
-
-def _on_send(
-    s: Session, flags: int, _: int, number: int, origin: int, data: Buffer, long: Any
-) -> None:
-    if flags & 15 == PROCESS:
-        process = s._exports.get((origin, number))
-        if process is not None:
-            send(process, s.load(data, long))
-        return
-    who, value = s.target(flags, number, origin, data, long)
-    if who is not None:
-        send(who, value[0] if flags & 15 == NAME else value)
-
-
-def _on_exit(
-    s: Session, flags: int, _: int, number: int, origin: int, data: Buffer, long: Any
-) -> None:
-    who, (source, reason) = s.target(flags, number, origin, data, long)
-    if isinstance(who, Ref):
-        who = s.cluster.behind(who)
-    if who is not None:
-        exit_from(who, source, reason)
-
-
-def _on_link(
-    s: Session, flags: int, _: int, number: int, origin: int, data: Buffer, long: Any
-) -> None:
-    who, (source,) = s.target(flags, number, origin, data, long)
-    if who is not None:
-        link_from(source, who)
-
-
-def _on_unlink(
-    s: Session, flags: int, _: int, number: int, origin: int, data: Buffer, long: Any
-) -> None:
-    who, (source,) = s.target(flags, number, origin, data, long)
-    if who is not None:
-        unlink_from(source, who)
-
-
-def _on_link_exit(
-    s: Session, flags: int, _: int, number: int, origin: int, data: Buffer, long: Any
-) -> None:
-    who, (source, reason) = s.target(flags, number, origin, data, long)
-    if who is not None:
-        exit_from_link(source, who, reason, bool(flags & REPORTED))
-
-
-def _on_cancel(
-    s: Session, flags: int, _: int, number: int, origin: int, data: Buffer, long: Any
-) -> None:
-    who, _rest = s.target(flags, number, origin, data, long)
-    if isinstance(who, Process):
-        who.cancel()
-
-
-def _on_watch(
-    s: Session,
-    flags: int,
-    serial: int,
-    number: int,
-    origin: int,
-    data: Buffer,
-    long: Any,
-) -> None:
-    who, _rest = s.target(flags, number, origin, data, long)
-    if not isinstance(who, Process):
-        s._down(serial, NOPROC)
-    else:
-        s._watched[serial] = watch_for(who, s._gate, s, serial)
-
-
-def _on_unwatch(
-    s: Session, _f: int, serial: int, _n: int, _o: int, _d: Buffer, _l: Any
-) -> None:
-    watch = s._watched.pop(serial, None)
-    if watch is not None:
-        stop_watching(watch)
-
-
-def _on_down(
-    s: Session, flags: int, serial: int, _n: int, _o: int, data: Buffer, long: Any
-) -> None:
-    ref = s._asked.pop(serial, None)
-    remote = None if ref is None else ref()
-    if remote is not None:
-        end(remote, s.reason(data, long), bool(flags & REPORTED))
-
-
-def _on_done(
-    s: Session, _f: int, serial: int, _n: int, _o: int, data: Buffer, long: Any
-) -> None:
-    ref = s._asked.pop(serial, None)
-    remote = None if ref is None else ref()
-    if remote is None:
-        return
-    try:
-        value = s.load(data, long)
-    except Exception as error:  # whatever a user's class raises
-        end(remote, TypeError(f"the task must return what can be unpickled: {error}"))
-    else:
-        complete(remote, value)
-
-
-def _on_start(
-    s: Session, flags: int, serial: int, _n: int, _o: int, data: Buffer, long: Any
-) -> None:
-    s.start_task(flags, serial, data, long)
-    s.started = max(s.started, serial)
-    s.cluster.release((s.mark, serial))
-
-
-def _on_call(
-    s: Session,
-    flags: int,
-    serial: int,
-    number: int,
-    origin: int,
-    data: Buffer,
-    long: Any,
-) -> None:
-    try:
-        who, (caller, request) = s.target(flags, number, origin, data, long)
-    except Exception as error:  # whatever a user's class raises
-        s.answered(serial, None, False, error)
-        return
-    if not isinstance(who, Process):
-        s.answered(serial, None, False, NOPROC)
-    else:
-        s._answering[serial] = call_from(who, caller, s, serial, request, flags >> 4)
-
-
-def _on_reply(
-    s: Session, _f: int, serial: int, _n: int, _o: int, data: Buffer, long: Any
-) -> None:
-    call = s.take_call(serial)
-    if call is None:
-        return
-    try:
-        value = s.load(data, long)
-    except Exception as error:  # whatever a user's class raises
-        settle_call(call, False, error)
-    else:
-        settle_call(call, True, value)
-
-
-def _on_ended(
-    s: Session, _f: int, serial: int, _n: int, _o: int, data: Buffer, long: Any
-) -> None:
-    call = s.take_call(serial)
-    if call is not None:
-        settle_call(call, False, s.reason(data, long))
-
-
-def _on_give_up(
-    s: Session, _f: int, serial: int, _n: int, _o: int, _d: Buffer, _l: Any
-) -> None:
-    call = s._answering.pop(serial, None)
-    if call is not None:
-        drop_call(call)
-
-
-def _on_define(
-    s: Session, _f: int, _s: int, _n: int, _o: int, data: Buffer, _l: Any
-) -> None:
-    if len(data) < 16:
-        raise FrameError("code has a digest of 16 bytes")
-    _remember(s._code, bytes(data[:16]), bytes(data[16:]))
-
-
-def _on_credit(
-    s: Session, _f: int, serial: int, _n: int, _o: int, _d: Buffer, _l: Any
-) -> None:
-    s.outbox.give(serial)
-
-
-def _on_chunk(
-    s: Session, flags: int, serial: int, _n: int, _o: int, data: Buffer, _l: Any
-) -> None:
-    s._chunks.setdefault(serial, []).append(data)
-    if flags & LAST:
-        s._handle([parse_big(bytearray().join(s._chunks.pop(serial)))])
-
-
-def _on_goodbye(
-    s: Session, _f: int, _s: int, _n: int, _o: int, _d: Buffer, _l: Any
-) -> None:
-    s.close("the node has left")
-
-
-_TO_PROCESS = {
-    Kind.SEND, Kind.EXIT, Kind.LINK, Kind.UNLINK, Kind.LINK_EXIT, Kind.WATCH, Kind.CALL,
-    Kind.CANCEL,
-}  # fmt: skip
-
-_HANDLERS: dict[int, _Handler] = {
-    Kind.GOODBYE: _on_goodbye,
-    Kind.CREDIT: _on_credit,
-    Kind.CHUNK: _on_chunk,
-    Kind.DEFINE: _on_define,
-    Kind.SEND: _on_send,
-    Kind.EXIT: _on_exit,
-    Kind.LINK: _on_link,
-    Kind.UNLINK: _on_unlink,
-    Kind.LINK_EXIT: _on_link_exit,
-    Kind.WATCH: _on_watch,
-    Kind.UNWATCH: _on_unwatch,
-    Kind.DOWN: _on_down,
-    Kind.DONE: _on_done,
-    Kind.START: _on_start,
-    Kind.CALL: _on_call,
-    Kind.REPLY: _on_reply,
-    Kind.ENDED: _on_ended,
-    Kind.GIVE_UP: _on_give_up,
-    Kind.CANCEL: _on_cancel,
-}

@@ -58,6 +58,9 @@ class Kind(IntEnum):
     CANCEL = 22
 
 
+PROCESS, NAME, REF = range(3)
+"""What the number of a message names; the numbers of `Tag` in the core."""
+
 LAST = 1
 """The flag of the last chunk of a message."""
 
