@@ -279,6 +279,8 @@ async def tidy() -> None:
                 fastask.exit(process, fastask.KILL)
                 await fastask.receive(ref)
     Counter.reset(fastask.Address("counter", fastask.node()))
+
+
 async def crash_when_told(to: Process[Any]) -> None:
     """Crash when somebody sends to the name `victim`."""
     fastask.register("victim")
