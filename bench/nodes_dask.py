@@ -6,7 +6,8 @@
 Two processes on this machine, so read ratios: caller and callee compete for the CPUs.
 `raw` is a connection of `distributed.comm` whose other end sends back what it gets;
 `rpc` is the engine's own call, `distributed.rpc`; `link` is a link between two nodes,
-whose receiver sends each frame back.
+whose receiver sends each frame back. `dask` beside `local` is what a program has of
+either: tasks and messages, under the meaning of nodes (`--engines`: only that).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -25,9 +28,12 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped,unused-ignore]  # where no stubs are
 import uvloop
-from distributed.comm import connect, listen
+from distributed.comm.core import connect, listen
 from distributed.core import ConnectionPool, Server
 
+import fastask
+from bench import nodes
+from fastask import RemoteTaskSupervisor, TaskSupervisor
 from fastask._nodes.dask import DaskEngine
 from fastask._nodes.dask.security import RECIPE, security_of
 
@@ -324,6 +330,87 @@ async def bytes_a_second(link: Any, ear: Ear) -> float:
     return times * len(body) / (time.perf_counter() - start)
 
 
+async def met(name: str) -> RemoteTaskSupervisor:
+    """Wait until a node is up; return its task supervisor."""
+    while name not in fastask.nodes():
+        await fastask.sleep(0.01)
+    return TaskSupervisor.ref("task_supervisor", name)
+
+
+async def rates_of(node: fastask.Node, name: str, times: int) -> tuple[float, float]:
+    """Tasks a second, 100 at once, and the median round trip of a message."""
+    async with node:
+        tasks = await met(name)
+        other = await tasks.start_child(nodes.echo)
+        await nodes.pipelined(tasks, 100, 5)
+        rates = [await nodes.pipelined(tasks, 100, times // 10) for _ in range(3)]
+        trip = statistics.median(await nodes.round_trip(other, times))
+        await tasks.terminate_child(other)
+    return max(rates), trip
+
+
+async def compare_engines(folder: str, times: int) -> None:
+    """Print `dask` beside `local`, both under the meaning of nodes, in turns."""
+    kind = "mTLS" if folder else "plain"
+    tls = [f"--tls-{key}={path}" for key, path in (security_in(folder) or {}).items()]
+    rounds = []
+    with cluster(folder) as (head, _):
+        command = ["node", "--name=b@bench", f"--join={head}", *tls]
+        with program("fastask", *command):
+            for _ in range(REPEATS):
+                local = await rates_of(
+                    fastask.connect("local", "a@local", workers=1), "a@local/0", times
+                )
+                security = security_in(folder)
+                dask = await rates_of(
+                    fastask.connect("dask", "a@bench", join=head, security=security),
+                    "b@bench",
+                    times,
+                )
+                rounds.append((local, dask))
+    for number, name in enumerate(("local", "dask")):
+        rate = max(each[number][0] for each in rounds)
+        trip = min(each[number][1] for each in rounds)
+        print(f"{kind:6} {name:5} starts     {rate:9,.0f}/s, 100 at once")
+        print(f"{kind:6} {name:5} message    {trip * 1e6:9.0f} us and back, p50")
+    starts = statistics.median(dask[0] / local[0] for local, dask in rounds)
+    trips = statistics.median(dask[1] / local[1] for local, dask in rounds)
+    least = 0.45 if folder else 0.7
+    print(f"{kind:6} dask / local starts   {starts:.2f}  (at least {least})")
+    print(f"{kind:6} dask / local message  {trips:.2f}")
+
+
+async def seconds_to_noconnection(name: str) -> float:
+    """From the kill of a node to the outcome of a task there."""
+    tasks = await met(name)
+    number = await tasks.async_(nodes.pid)
+    task = tasks.async_nolink(fastask.sleep, 3600)
+    await tasks.async_(nodes.pid)
+    start = time.perf_counter()
+    os.kill(number, signal.SIGKILL)
+    assert await task.yield_(10) == fastask.Failed(fastask.NOCONNECTION)
+    return time.perf_counter() - start
+
+
+async def compare_kills(kills: int) -> None:
+    """Print how soon a task knows that its node was killed, on both engines."""
+    async with fastask.connect("local", "a@local", workers=kills):
+        local = [await seconds_to_noconnection(name) for name in fastask.nodes()]
+    names = [f"n{number}@bench" for number in range(kills)]
+    with cluster("") as (head, _), contextlib.ExitStack() as stack:
+        for name in names:
+            command = ["fastask", "node", f"--name={name}", f"--join={head}"]
+            stack.enter_context(program(*command))
+        async with fastask.connect("dask", "a@bench", join=head):
+            dask = [await seconds_to_noconnection(name) for name in names]
+    for engine, seconds in {"local": local, "dask": dask}.items():
+        print(
+            f"kill -9 to NOCONNECTION, {engine:5}: "
+            f"p50 {statistics.median(seconds) * 1e3:.1f} ms, "
+            f"worst {max(seconds) * 1e3:.1f} ms of {len(seconds)}  (at most 50)"
+        )
+
+
 async def measure_failures(kills: int) -> None:
     """Print how soon a link knows that its node was killed."""
     names = [f"n{number}@bench" for number in range(kills)]
@@ -377,6 +464,7 @@ def main() -> None:
     """Measure, or be the other end."""
     parser = argparse.ArgumentParser(description="Measure links on Dask distributed.")
     parser.add_argument("--quick", action="store_true", help="a tenth of the calls")
+    parser.add_argument("--engines", action="store_true", help="only dask beside local")
     parser.add_argument("--role", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.role:
@@ -385,6 +473,11 @@ def main() -> None:
     times = 300 if arguments.quick else 3000
     with tempfile.TemporaryDirectory() as folder:
         make_certificates(folder)
+        for each in ("", folder):
+            fastask.run(compare_engines, each, times)
+        fastask.run(compare_kills, 3 if arguments.quick else 5)
+        if arguments.engines:
+            return
         for each in ("", folder):
             uvloop.run(compare_round_trips(each, times))
             uvloop.run(compare_pipelines(each, 2 * times))

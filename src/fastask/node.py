@@ -32,8 +32,11 @@ __all__ = [
     "nodes",
 ]
 
-ENGINES = {"local": "fastask._nodes.local:LocalEngine"}
-"""The engines by name; each class is called with `workers` and `app`."""
+ENGINES = {
+    "local": "fastask._nodes.local:LocalEngine",
+    "dask": "fastask._nodes.dask:make_engine",
+}
+"""The engines by name; what makes one is called with `workers` and `app`."""
 
 
 class Node(Service[Any]):
@@ -92,12 +95,15 @@ def connect(
 
     Args:
         engine: `"local"`: worker processes of this program on this machine, restarted
-            when they end; the cluster is this program and they. Or an engine that you
-            made.
+            when they end; the cluster is this program and they. `"dask"`: nodes on
+            any machines, with a head (extra `dask`). Or an engine that you made.
         name: What other nodes call this one, as `"app@host"`; None makes one of the
             host's name. Workers of `"local"` are called `"app@host/0"` and so on.
-        join: Where the cluster is; what that is depends on the engine.
-        security: How nodes know each other; what that is depends on the engine.
+        join: Where the cluster is. For `"dask"`: the `HOST:PORT` of its head, which
+            `python -m fastask scheduler` starts.
+        security: How nodes know each other. For `"dask"`: the paths of PEM files as a
+            mapping with the keys `ca`, `cert` and `key`, a `distributed.Security`, or
+            None on the loopback address.
         workers: For `"local"`: how many; None means one for each CPU.
         app: What each node runs, this one too: children for a supervisor, or
             `"module:attribute"`, which is what `python -m fastask run` takes. None
@@ -111,7 +117,10 @@ def connect(
     Raises:
         ValueError: If an argument has no such value.
         TypeError: If an argument is of a wrong type.
+        ModuleNotFoundError: If the engine needs an extra that is not installed.
         AlreadyStartedError: If this node is in a cluster; raised when it is awaited.
+        NameTakenError: If a live node of `"dask"` has the name; raised when awaited.
+        ConnectionError: If no head of `"dask"` lets this node in; raised when awaited.
         WorkerError: If a worker ended before it was up; raised when it is awaited.
 
     Example:

@@ -498,7 +498,23 @@ class TestNodes:
         assert main(["demo", "--nodes", "2", "--seed", "1"]) == 0
 
         output = capsys.readouterr().out
-        assert "100 of 100 right" in field(output, "tasks  ")
-        ran = [line.split() for line in output.splitlines() if "@" in line]
-        assert sum(int(count) for _, count in ran) == 100
-        assert len(ran) == 3
+        assert output.count("100 of 100 right") == 2
+        local, dask = output.split("dask  ")
+        for part in (local, dask):
+            ran = [line.split() for line in part.splitlines() if "@" in line]
+            assert sum(int(count) for _, count in ran) == 100
+            assert len(ran) == 3
+
+    def test_name_the_extra_where_there_is_no_dask(
+        self,
+        bare_main: None,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(command, "find_spec", lambda name: None)
+
+        assert main(["demo", "--nodes", "1", "--seed", "1"]) == 0
+
+        output = capsys.readouterr().out
+        assert output.count("100 of 100 right") == 1
+        assert 'dask      left out: pip install "fastask-otp[dask]"' in output

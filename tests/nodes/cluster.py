@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -188,7 +188,7 @@ class Node:
 
 
 @contextlib.asynccontextmanager
-async def joined(head: Head, *names: str, **options: Any) -> Any:
+async def joined(head: Head, *names: str, **options: Any) -> AsyncIterator[list[Node]]:
     """Nodes in this loop that know one another; they leave on the way out."""
     nodes = [Node(**options) for _ in names]
     try:

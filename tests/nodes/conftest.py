@@ -1,16 +1,19 @@
 """Clusters for the tests of nodes, one engine after the other.
 
 A test takes the fixture `cluster` and writes `async with cluster(2) as world:`. An
-engine is a parameter of `engine`, and a class in `WORLDS` that starts such a cluster.
+engine is a parameter of `engine`, and a function here that starts such a cluster.
 """
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import os
 import shutil
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
+import sys
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,8 +23,10 @@ import pytest
 import fastask
 from fastask import TaskSupervisor
 from fastask._nodes.dask.security import RECIPE
+from fastask.node import ENGINES
 from tests.nodes import there
-from tests.nodes.cluster import Head, running_head
+from tests.nodes.cluster import Head, new_name, running_head, until
+from tests.nodes.fleet import Fleet, Fleets
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +53,10 @@ class World:
         """End a node without a word."""
         await self.signal(name, signal.SIGKILL)
 
+    async def stop(self, name: str) -> None:
+        """Have a node end in order."""
+        await self.signal(name, signal.SIGTERM)
+
     async def is_up(self, name: str) -> None:
         """Wait until a node is back, as long as it takes; monitor nodes before."""
         await fastask.receive(lambda m: m == fastask.NodeUp(name), timeout=10)
@@ -69,20 +78,69 @@ async def local(count: int, **options: Any) -> AsyncIterator[World]:
         yield World([f"app@host/{number}" for number in range(count)])
 
 
-WORLDS: dict[str, Callable[..., AbstractAsyncContextManager[World]]] = {"local": local}
+class DaskWorld(World):
+    """A cluster whose nodes are programs of their own."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        super().__init__(fleet.names)
+        self.fleet = fleet
+
+    async def kill(self, name: str) -> None:
+        """End a node without a word; another one returns under its name."""
+        self.fleet.restart(name)
+
+    async def stop(self, name: str) -> None:
+        """Have a node end in order; another one returns under its name."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self.fleet.stop, name)
+
+    async def has_all(self) -> None:
+        """Wait until all nodes are up and run nothing of an earlier test."""
+        await until(lambda: set(fastask.nodes()) == set(self.names))
+        await fastask.await_many(
+            [self.tasks(name).async_(there.tidy) for name in self.names]
+        )
 
 
-@pytest.fixture(params=WORLDS)
+@asynccontextmanager
+async def dask(fleets: Fleets, count: int, **options: Any) -> AsyncIterator[World]:
+    """A cluster of programs, which a restarter brings back."""
+    if sys.platform == "win32":
+        pytest.skip("a program that is killed here takes its console along")
+    world = DaskWorld(fleets.of(count))
+    join = world.fleet.head.address
+    options = {"app": APP, "name": new_name(), "join": join, **options}
+    async with fastask.connect("dask", **options):
+        await world.has_all()
+        yield world
+
+
+@pytest.fixture(scope="session")
+def fleets() -> Iterator[Fleets]:
+    """The nodes on Dask of all tests."""
+    with Fleets() as fleets:
+        yield fleets
+
+
+@pytest.fixture(params=list(ENGINES))
 def engine(request: pytest.FixtureRequest) -> str:
     """The name of the engine under test."""
     name: str = request.param
     return name
 
 
+only_local = pytest.mark.parametrize("engine", ["local"], indirect=True)
+"""For a test that is about this engine; the reason stands beside it."""
+
+
 @pytest.fixture
-def cluster(engine: str, bare_main: None) -> Cluster:
+def cluster(engine: str, bare_main: None, fleets: Fleets) -> Cluster:
     """Start clusters of the engine under test."""
-    return WORLDS[engine]
+    worlds: dict[str, Cluster] = {
+        "local": local,
+        "dask": functools.partial(dask, fleets),
+    }
+    return worlds[engine]
 
 
 @pytest.fixture(scope="session")

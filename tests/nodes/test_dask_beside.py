@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from typing import Any, cast
 
-import dask
+import dask.config
 from distributed import Worker, rpc
 
 from tests.nodes.cluster import Head, Node, joined, new_name, until
@@ -16,7 +17,7 @@ class TestScheduler:
 
         async def status() -> object:
             async with rpc(head.address) as scheduler:
-                identity = await scheduler.identity()
+                identity = cast(Any, await scheduler.identity())
             by_name = {each["name"]: each for each in identity["workers"].values()}
             return by_name[name]["status"]
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from distributed.comm import connect
+from distributed.comm.core import connect
 
 from fastask._nodes.dask.handshake import PROTOCOL, described
 from fastask._nodes.engine import Peer

@@ -11,7 +11,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped,unused-ignore]  # where no stubs are
 import pytest
 from distributed import Security
-from distributed.comm import connect
+from distributed.comm.core import connect
 
 from fastask._nodes.dask.engine import DaskEngine
 from fastask._nodes.dask.head import Head as DaskHead

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
+from collections import Counter as Counted
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +22,8 @@ from fastask import (
     Ok,
 )
 from tests.nodes import there
-from tests.nodes.conftest import Cluster
+from tests.nodes.cluster import until
+from tests.nodes.conftest import Cluster, only_local
 from tests.nodes.there import Counter
 
 pytestmark = pytest.mark.usefixtures("crashes")  # of workers, on purpose
@@ -128,6 +132,7 @@ class TestKilled:
 
 
 class TestStopped:
+    @only_local  # on Dask a node may hang for 11 s at least: test_dask_failure has it
     async def test_a_node_that_hangs_is_lost_in_time(self, cluster: Cluster) -> None:
         async with cluster(2, net_ticktime=0.4) as world:
             hung, other = world.names
@@ -140,6 +145,7 @@ class TestStopped:
             assert await task.yield_(10) == Failed(NOCONNECTION)
             await world.is_up(hung)
 
+    @only_local  # where a thread answers for the loop; on Dask the loop does
     async def test_a_node_that_computes_is_not(self, cluster: Cluster) -> None:
         async with cluster(1, net_ticktime=0.2) as world:
             task = world.tasks(world.names[0]).async_(there.busy, 0.6)
@@ -228,6 +234,50 @@ class TestRollingRestart:
 
             assert await caller > 100
             assert all(value > 0 for value in book.values())
+
+    async def test_what_was_acknowledged_was_done_once(
+        self, cluster: Cluster, tmp_path: Path
+    ) -> None:
+        async with cluster(3) as world:
+            fastask.monitor_nodes(True)
+            ledger = tmp_path / "ledger"
+            acknowledged: list[int] = []
+            answers: Counted[str] = Counted()
+            numbers = itertools.count()
+            stop = False
+
+            async def call(name: str) -> None:
+                while not stop:
+                    number = next(numbers)
+                    task = world.tasks(name).async_nolink(
+                        there.write_down, str(ledger), number
+                    )
+                    outcome = await task.yield_(10)
+                    if isinstance(outcome, Ok):
+                        acknowledged.append(outcome.value)
+                        answers[name] += 1
+                    else:
+                        assert isinstance(outcome, Failed)
+                        await fastask.sleep(0.002)
+
+            callers = [fastask.async_(call, n) for n in world.names for _ in range(3)]
+
+            async def more(name: str) -> None:
+                before = answers[name]
+                await until(lambda: answers[name] > before + 20)
+
+            for number, name in enumerate(world.names):
+                await more(name)
+                await (world.stop if number == 1 else world.kill)(name)
+                await world.is_up(name)
+                await more(name)
+            stop = True
+            await fastask.await_many(callers)
+
+            written = [int(line) for line in ledger.read_text().split()]
+            assert len(written) == len(set(written))
+            assert set(acknowledged) <= set(written)
+            assert len(acknowledged) == len(set(acknowledged))
 
 
 class TestNodes:

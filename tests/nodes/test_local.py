@@ -218,7 +218,11 @@ class TestArguments:
     @pytest.mark.parametrize(
         ("options", "error", "words"),
         [
-            ({"engine": "carrier pigeon"}, ValueError, "engine must be one of 'local'"),
+            (
+                {"engine": "carrier pigeon"},
+                ValueError,
+                "engine must be one of 'local', 'd",
+            ),
             ({"workers": 0}, ValueError, "workers must be an integer >= 1, got 0"),
             ({"workers": "2"}, TypeError, "workers must be an integer >= 1, got '2'"),
             ({"name": ""}, ValueError, "name must not be empty"),

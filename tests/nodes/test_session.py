@@ -85,11 +85,12 @@ class FakeLink:
         assert self.receiver is not None
         self.receiver.received(frame)
 
-    def greet(self, kind: Kind, last: str, peer: Peer | None = None) -> None:
+    def greet(
+        self, kind: Kind, last: str, peer: Peer | None = None, *, number: int = 0
+    ) -> None:
         peer = peer or self.peer
-        self.say(
-            kind, pack_texts(peer.name, peer.incarnation, "", last), control=CONTROL
-        )
+        texts = pack_texts(peer.name, peer.incarnation, "", last)
+        self.say(kind, texts, control=CONTROL, number=number)
 
     def heard(self) -> list[Message]:
         """What this node has said since."""
@@ -227,9 +228,41 @@ class TestGreetings:
             ref = fastask.monitor(Address("x", PEER.name))
             await opened(engine)
 
-            engine.accept().greet(Kind.HELLO, engine.me.incarnation)
+            engine.accept().greet(Kind.HELLO, engine.me.incarnation, number=1)
 
             assert (await fastask.receive(ref)).reason is NOCONNECTION
+
+    async def test_one_that_was_opened_before_and_comes_late_is_turned_away(
+        self,
+    ) -> None:
+        async with fake() as engine:
+            ref = fastask.monitor(Address("x", PEER.name))
+            await opened(engine)
+            theirs = engine.accept()
+
+            theirs.greet(Kind.HELLO, engine.me.incarnation, number=0)
+
+            assert [m[0] for m in theirs.heard()] == [Kind.REJECT]
+            await turns()
+            assert fastask.receive_nowait(ref, default=None) is None
+
+    async def test_a_greeting_tells_which_was_welcomed_last(self) -> None:
+        async with fake() as engine:
+            theirs = engine.accept()
+            theirs.say(
+                Kind.HELLO,
+                pack_texts(PEER.name, PEER.incarnation, "", engine.me.incarnation),
+                control=CONTROL,
+                serial=5,
+            )
+            theirs.close()
+            await turns()
+
+            fastask.send(Address("x", PEER.name), 1)
+            await turns()
+
+            (hello,) = engine.links[-1].heard()
+            assert hello[:4] == (Kind.HELLO, 0, 1, 5)
 
 
 class TestFrames:

@@ -188,6 +188,11 @@ def app() -> list[Any]:
     ]
 
 
+def lasting_app() -> fastask.Supervisor:
+    """The same for test after test, each of which may end some of it."""
+    return fastask.Supervisor(app(), max_restarts=1000)
+
+
 async def reply_to_alias(alias: fastask.Ref) -> str:
     """Send twice to a ref, which takes one."""
     fastask.send(alias, "once")
@@ -252,9 +257,28 @@ def broken_there() -> list[Any]:
     return []
 
 
+async def write_down(path: str, number: int) -> int:
+    """Put a line where it outlives the node, then tell so."""
+    with open(path, "a") as ledger:
+        ledger.write(f"{number}\n")
+    return number
+
+
 async def reply_any() -> Any:
     """Return what the first message is."""
     return await fastask.receive()
+
+
+async def tidy() -> None:
+    """End what an earlier test left on this node."""
+    for name in ("task_supervisor", "small"):
+        tasks = fastask.TaskSupervisor.ref(name, fastask.node())
+        for process in await tasks.children():
+            if process is not fastask.self_():
+                ref = fastask.monitor(process)
+                fastask.exit(process, fastask.KILL)
+                await fastask.receive(ref)
+    Counter.reset(fastask.Address("counter", fastask.node()))
 
 
 async def crash_when_told(to: Process[Any]) -> None:

@@ -38,6 +38,8 @@ class Cluster:
         self.name = ""
         self.me: Peer | None = None
         self.mark = 0
+        self.greetings = itertools.count(1)
+        self.welcomed: dict[str, tuple[str, int]] = {}
         self.limit = 60.0
         self.main = main_of_program()
         self._sessions: dict[str, Session] = {}
@@ -139,6 +141,11 @@ class Cluster:
         if before is not None and before is not session:
             before.close("there is a newer link")
         self._sessions[name] = session
+
+    def last_welcomed(self, name: str, incarnation: str) -> int:
+        """Return the number of the last greeting of a node that was welcomed, or 0."""
+        known, number = self.welcomed.get(name, ("", 0))
+        return number if known == incarnation else 0
 
     def session_with(self, name: str) -> Session | None:
         """Return the session with a node, if there is one."""

@@ -83,6 +83,7 @@ class Listener(Protocol):
 
     def accepted(self, link: Link) -> Receiver:
         """Take a link that another node has opened."""
+        ...
 
 
 class Engine(Protocol):
@@ -100,12 +101,15 @@ class Engine(Protocol):
         listener: Listener,
     ) -> Peer:
         """Join the cluster under a name; return this node as others see it."""
+        ...
 
     def peers(self) -> Mapping[str, Peer]:
         """Return the other nodes that are up, by name."""
+        ...
 
     async def connect(self, name: str, receiver: Receiver) -> Link:
         """Open a link to a node, or raise `ConnectionError`."""
+        ...
 
     async def stop(self) -> None:
         """Leave the cluster: links are closed, nothing stays open or running."""

@@ -2,6 +2,8 @@
 
 Who opens a link greets, and the other side welcomes it or turns it away. When two nodes
 open links to each other at the same time, that of the node with the lesser name stays.
+A greeting has a number of its own, and that of the last link of the other node that was
+welcomed: so one that was sent before that is known, however late it arrives.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ class Line:
         self.is_over = False
         self.ready: asyncio.Future[None] = cluster.loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
+        self._number = 0  # of the greeting
 
     # Greetings.
 
@@ -62,7 +65,9 @@ class Line:
             return
         self.link = link
         self.cluster.track(self, True)
-        self._say(Kind.HELLO, session.incarnation)
+        self._number = next(self.cluster.greetings)
+        welcomed = self.cluster.last_welcomed(session.name, session.incarnation)
+        self._say(Kind.HELLO, session.incarnation, serial=self._number, number=welcomed)
 
     def accept(self, link: Link) -> None:
         """Begin to use a link that another node has opened: it must greet in time."""
@@ -76,13 +81,14 @@ class Line:
         """Wait until a session has the link, or it is over."""
         await self.ready
 
-    def _say(self, kind: Kind, *texts: str) -> None:
+    def _say(self, kind: Kind, *texts: str, serial: int = 0, number: int = 0) -> None:
         cluster = self.cluster
         assert cluster.me is not None
         assert self.link is not None
         data = pack_texts(cluster.name, cluster.me.incarnation, cluster.main, *texts)
         head = HEAD.pack(MAGIC, VERSION, CONTROL, 1, cluster.mark, 0)
-        self.link.send([head + HEADER.pack(kind, 0, 0, len(data), 0, 0, 0) + data])
+        first = HEADER.pack(kind, 0, 0, len(data), serial, number, 0)
+        self.link.send([head + first + data])
 
     # What the engine calls.
 
@@ -123,7 +129,11 @@ class Line:
         if mark != self.cluster.mark_of(incarnation):
             raise FrameError("a greeting has the mark of its incarnation")
         if kind == Kind.HELLO:
-            self._answer(name, incarnation, main, last)
+            assert self.cluster.me is not None
+            if last != self.cluster.me.incarnation:
+                self._reject("another incarnation is meant")
+            else:
+                self._answer(name, incarnation, main, message)
         elif kind == Kind.REJECT:
             self._rejected(last)
         else:
@@ -136,31 +146,33 @@ class Line:
                 )
             self._open(session, main)
 
-    def _answer(self, name: str, incarnation: str, main: str, meant: str) -> None:
+    def _answer(self, name: str, incarnation: str, main: str, message: Message) -> None:
         cluster = self.cluster
-        assert cluster.me is not None
+        serial, number = message[2], message[3]
         assert self.link is not None
         if self.link.peer.name not in ("", name):
             raise FrameError(
                 f"the engine knows it as {self.link.peer.name}, got {name}"
             )
-        if meant != cluster.me.incarnation:
-            self._reject("another incarnation is meant")
-            return
         session = cluster.session_with(name)
-        if (
-            session is None
-            or session.link is not None
-            or session.incarnation != incarnation
-        ):
+        if session is None or session.incarnation != incarnation:
             session = Session(cluster, name, incarnation)
-        elif cluster.name < name and not session.awaits:
-            # Both opened a link at the same time.
+        elif cluster.name < name and self._crosses(session, number):
             self._reject(CROSSED)
             return
+        elif session.link is not None:
+            session = Session(cluster, name, incarnation)
         self._say(Kind.WELCOME, "")
+        cluster.welcomed[name] = incarnation, serial
         cluster.take_over(name, session)
         self._open(session, main)
+
+    @staticmethod
+    def _crosses(session: Session, number: int) -> bool:
+        """Whether the other node greeted before it welcomed the link of this one."""
+        if session.link is None:
+            return not session.awaits
+        return session.greeted_as not in (0, number)
 
     def _open(self, session: Session, main: str) -> None:
         assert self.link is not None
@@ -168,6 +180,7 @@ class Line:
             self.give_up("it is not needed any more")
             return
         self.session = session
+        session.greeted_as = self._number
         self.is_open = True
         shares_main = main != "" and main == self.cluster.main
         self._settle()

@@ -75,6 +75,7 @@ class Session:
         self.shares_main = False
         self.link: Link | None = None
         self.is_closed = False
+        self.greeted_as = 0  # by this node, with that number, if it opened the link
         self.awaits = False  # the link that the other side opened at the same time
         self._thread = threading.get_ident()
         self.exports = exports(cluster.loop)

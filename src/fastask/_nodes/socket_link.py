@@ -114,13 +114,13 @@ class SocketLink(asyncio.Protocol):
             view = view[used:]
             self._receiver.received(frame)
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""
         self._transport = None
         self.resume_writing()
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
-            receiver.closed(self._reason or error or "the other side closed it")
+            receiver.closed(self._reason or exc or "the other side closed it")
 
     def pause_writing(self) -> None:
         """There is no room."""

@@ -9,6 +9,8 @@ import random
 import sys
 import sysconfig
 import time
+from collections.abc import Awaitable, Callable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import fastask
@@ -75,7 +77,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--nodes",
         type=_count,
         metavar="N",
-        help="only spread an article's hundred tasks over N worker processes",
+        help="only spread an article's hundred tasks over N worker processes, "
+        "then over N nodes on Dask, where `distributed` is installed",
     )
 
 
@@ -159,15 +162,30 @@ def _seed(given: int | None) -> int:
     return random.SystemRandom().randrange(1 << 32) if given is None else given
 
 
-def _spread_tasks(workers: int, given: int | None) -> bool:
-    """Run the article's program of a cluster; print where the tasks ran."""
+def _spread_tasks(nodes: int, given: int | None) -> bool:
+    """Run the article's program of a cluster on each engine that is installed."""
     seed = _seed(given)
-    spread = fastask.run(cluster.spread_tasks, workers, seed)
+    report.print_lines([f"{cluster.TASKS} tasks on random nodes, seed {seed}"])
+    is_good = _report_spread("local", cluster.spread_tasks, nodes, seed)
+    if find_spec("distributed") is None:
+        text = 'left out: pip install "fastask-otp[dask]"'
+        report.print_lines(["", f"dask      {text}"])
+        return is_good
+    return _report_spread("dask", cluster.spread_tasks_on_dask, nodes, seed) and is_good
+
+
+def _report_spread(
+    engine: str,
+    spread_tasks: Callable[[int, int], Awaitable[cluster.Spread]],
+    nodes: int,
+    seed: int,
+) -> bool:
+    """Run it on an engine; print where the tasks ran."""
+    spread = fastask.run(spread_tasks, nodes, seed)
     report.print_lines(
         [
-            f"{cluster.TASKS} tasks on random nodes, seed {seed}",
             "",
-            f"nodes     {workers} workers up in {spread.start * 1000:.0f} ms",
+            f"{engine:<9} {nodes} nodes up in {spread.start * 1000:.0f} ms",
             f"tasks     {spread.right} of {cluster.TASKS} right, "
             f"in {spread.seconds * 1000:.1f} ms",
             "",

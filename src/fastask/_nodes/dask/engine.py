@@ -8,10 +8,9 @@ import logging
 import random
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
-from distributed.comm import Comm, connect, listen
-from distributed.comm.core import BaseListener
+from distributed.comm.core import BaseListener, Comm, connect, listen
 
 from fastask._core.errors import NameTakenError
 from fastask._nodes.dask import handshake
@@ -211,18 +210,20 @@ class DaskEngine:
     async def _join(self, name: str) -> None:
         """Listen for links, then have the head list this node."""
         secure = self._place.security
-        self._server = server = listen(
+        listening: Any = listen(
             f"{'tcp' if secure is None else 'tls'}://{self._place.host}:{self._port}",
             self._called,
             deserialize=False,
             default_host=host_towards(self._place.head),
             **({} if secure is None else secure.get_listen_args("worker")),
         )
+        server = cast(BaseListener, listening)  # distributed has types in part
+        self._server = server
         await server.start()
         self._this = Peer(
             name=name,
             incarnation=uuid.uuid4().hex,
-            address=server.contact_address,
+            address=cast(str, server.contact_address),
             labels=self._labels,
         )
         await self._be_listed()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from distributed.comm import Comm
+from distributed.comm.core import Comm
 
 from fastask._nodes.engine import Peer
 

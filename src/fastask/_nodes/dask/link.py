@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
-from distributed.comm import Comm, CommClosedError
-from distributed.protocol import Serialized
+from distributed.comm.core import Comm, CommClosedError
+from distributed.protocol.serialize import Serialized
 from tornado.iostream import StreamClosedError
 
 from fastask._nodes.engine import Buffer, Frame, Peer, Receiver

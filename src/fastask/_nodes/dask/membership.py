@@ -15,10 +15,10 @@ import shutil
 import tempfile
 import uuid
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from distributed import Security, Status, Worker
-from distributed.comm import Comm, CommClosedError, connect
+from distributed.comm.core import Comm, CommClosedError, connect
 
 from fastask._core.errors import NameTakenError
 from fastask._nodes.dask.handshake import Refused, described, peer_from
@@ -92,7 +92,7 @@ class Subscription:
         """Tell the news until the connection is closed."""
         with contextlib.suppress(CommClosedError):
             while True:
-                for message in await self._comm.read():
+                for message in cast(Any, await self._comm.read()):
                     if message.get("op") == "event":
                         _tell(message["topic"], message["event"][1], news)
 
@@ -167,7 +167,7 @@ class Membership:
             OSError: If it does not answer.
         """
         async with asyncio.timeout(CONNECT):
-            identity = await self._worker.scheduler.identity()
+            identity: Any = cast(Any, await self._worker.scheduler.identity())
         found = {}
         for address, worker in identity["workers"].items():
             with contextlib.suppress(Refused):  # Dask's own workers are no nodes

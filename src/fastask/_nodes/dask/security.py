@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 
 from distributed import Security
-from distributed.comm import get_address_host
+from distributed.comm.addressing import get_address_host
 from distributed.utils import get_ip
 
 LOOPBACK = "127.0.0.1"

@@ -6,7 +6,7 @@ import logging
 import math
 from typing import Any
 
-import dask
+import dask.config
 
 CONNECT = 5.0
 """Seconds until a node that does not answer counts as out of reach."""
