@@ -1,9 +1,12 @@
 from types import TracebackType
-from typing import Any, Never, Self
+from typing import Any, Never, Self, final
 
 from typing_extensions import disjoint_base
 
 from fastask._core.wheel import Node
+
+@final
+class Alarm(Node): ...
 
 @disjoint_base
 class Wait(Node):
