@@ -25,7 +25,7 @@ from fastask import (
     TaskSupervisor,
 )
 from tests.nodes import there
-from tests.nodes.conftest import Cluster
+from tests.nodes.conftest import Cluster, only_local
 
 
 class TestTheArticle:
@@ -258,6 +258,7 @@ class TestLinks:
 
         assert "seen" not in capfd.readouterr().err
 
+    @only_local  # it reads the standard error of the workers, which is ours
     async def test_a_crash_that_nobody_waits_for_any_more_is_logged_there(
         self, cluster: Cluster, capfd: pytest.CaptureFixture[str]
     ) -> None:
