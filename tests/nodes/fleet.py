@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,7 +52,7 @@ class Fleet:
         for name, program in self.programs.items():
             if program.process.poll() is not None:
                 self.restart(name)
-            else:
+            elif sys.platform != "win32":
                 program.go_on()
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import signal
+import sys
 from collections import Counter as Counted
 from pathlib import Path
 
@@ -134,6 +135,8 @@ class TestKilled:
 class TestStopped:
     @only_local  # on Dask a node may hang for 11 s at least: test_dask_failure has it
     async def test_a_node_that_hangs_is_lost_in_time(self, cluster: Cluster) -> None:
+        if sys.platform == "win32":
+            pytest.skip("it has no such signals")
         async with cluster(2, net_ticktime=0.4) as world:
             hung, other = world.names
             fastask.monitor_nodes(True)
@@ -155,6 +158,8 @@ class TestStopped:
     async def test_what_it_does_not_take_holds_up_nobody(
         self, cluster: Cluster
     ) -> None:
+        if sys.platform == "win32":
+            pytest.skip("it has no such signals")
         async with cluster(2) as world:
             slow, other = world.names
             sink = await world.tasks(slow).start_child(there.count_bytes)

@@ -120,7 +120,7 @@ class TestTheEnd:
     ) -> None:
         pids = pids_of(program)
 
-        if number == signal.SIGINT:
+        if number == signal.SIGINT and sys.platform != "win32":
             os.killpg(program.pid, number)  # as a terminal does
         else:
             program.send_signal(number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import sys
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -69,6 +70,8 @@ class Channel:
         self._outgoing.clear()
 
     def _writable(self) -> None:
+        if sys.platform == "win32":
+            raise RuntimeError("sockets cannot be handed over: `socket_pair` refuses")
         while self._outgoing:
             text, given = self._outgoing[0]
             try:
@@ -91,6 +94,8 @@ class Channel:
         not_writable(self.loop, self.socket.fileno())
 
     def _readable(self) -> None:
+        if sys.platform == "win32":
+            raise RuntimeError("sockets cannot be handed over: `socket_pair` refuses")
         try:
             text, numbers, _, _ = socket.recv_fds(self.socket, 65536, 16)
         except BlockingIOError:

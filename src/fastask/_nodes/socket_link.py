@@ -185,6 +185,6 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
     Raises:
         RuntimeError: Where the system cannot do that.
     """
-    if hasattr(socket, "send_fds") and hasattr(socket, "AF_UNIX"):
+    if sys.platform != "win32" and hasattr(socket, "send_fds"):
         return socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     raise RuntimeError(_REFUSAL)
