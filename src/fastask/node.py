@@ -52,7 +52,7 @@ class Node(Service[Any]):
     def __init__(self, options: NetOptions) -> None:
         """Nothing starts."""
         self._options = options
-        self.known_as = options.name
+        self.known_as: str = options.name
 
     def __await__(self) -> Generator[Any, None, Self]:
         """Join the cluster; it is left by `stop`, or when the program ends."""
