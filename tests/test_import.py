@@ -12,11 +12,15 @@ import sys
 
 import pytest
 
+import fastask
+
 LATER = [
     *("uvloop", "winloop", "asyncpg", "cronsim", "tqdm"),
     *("argparse", "multiprocessing", "pickle", "random", "zoneinfo"),
     *("fastask.testing", "fastask.demo", "fastask.application", "pytest"),
     *("fastask._virtual_loop", "fastask._watchdog", "fastask._core.worker"),
+    *("fastask.gen_server", "fastask.supervisor", "fastask.distribution"),
+    *("fastask.periodic", "datetime", "queue"),
 ]
 OTHER_MODULES = 20
 """Modules of Python's that asyncio does without; there are eleven on 3.11."""
@@ -48,6 +52,14 @@ def imported() -> tuple[float, list[str]]:
     return min(seconds for seconds, _ in runs), runs[0][1]
 
 
+def run_program(program: str) -> str:
+    """Run some lines in a new interpreter and return what they print."""
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return run.stdout
+
+
 @pytest.mark.parametrize("module", LATER)
 def test_leaves_alone_what_not_every_program_needs(
     module: str, imported: tuple[float, list[str]]
@@ -68,15 +80,45 @@ def test_takes_no_noticeable_time(imported: tuple[float, list[str]]) -> None:
 
 def test_gives_the_module_for_tests_when_it_is_asked_for() -> None:
     program = "import fastask; print(fastask.testing.run.__module__)"
-    run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+
+    assert run_program(program) == "fastask.testing\n"
+
+
+def test_gives_all_names_to_a_star_import() -> None:
+    program = (
+        "from fastask import *; import fastask\nprint(set(fastask.__all__) - {*dir()})"
     )
 
-    assert run.stdout.split() == ["fastask.testing"]
+    assert run_program(program) == "set()\n"
+
+
+def test_gives_what_is_asked_for_and_its_neighbours_at_once() -> None:
+    program = "import fastask; fastask.Every; print('Cron' in vars(fastask))"
+
+    assert run_program(program) == "True\n"
+
+
+def test_gives_a_name_and_not_a_module_whatever_is_imported_first() -> None:
+    program = """
+import pkgutil, fastask
+for module in pkgutil.iter_modules(fastask.__path__, "fastask."):
+    if module.name not in ("fastask.__main__", "fastask.pytest_plugin"):
+        __import__(module.name)
+there = vars(fastask)
+print([name for name in fastask.__all__ if hasattr(there.get(name), "__spec__")])
+"""
+
+    assert run_program(program) == "[]\n"
+
+
+def test_lists_names_that_wait_until_they_are_needed() -> None:
+    program = (
+        "import fastask; print({*fastask.__all__, 'testing', 'sys'} - {*dir(fastask)})"
+    )
+
+    assert run_program(program) == "set()\n"
 
 
 def test_says_so_when_a_name_is_missing() -> None:
-    import fastask
-
     with pytest.raises(AttributeError, match="module 'fastask' has no attribute 'go'"):
         _ = fastask.go  # type: ignore[attr-defined]  # it is not

@@ -3,7 +3,7 @@
 import concurrent.futures
 import sys
 from asyncio import CancelledError
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextvars import copy_context
 
 from fastask._core.current cimport current_process, current_scheduler
@@ -153,7 +153,8 @@ def _with_context(executor):
     interpreters = _interpreter_pool()
     if interpreters is not None and isinstance(executor, interpreters):
         return ()  # it is a ThreadPoolExecutor, but no object reaches its threads
-    return (copy_context().run,) if isinstance(executor, ThreadPoolExecutor) else ()
+    threads = concurrent.futures.ThreadPoolExecutor
+    return (copy_context().run,) if isinstance(executor, threads) else ()
 
 
 def limit_executor(executor, limit):

@@ -1,7 +1,5 @@
 """Names and destinations: from what a user writes to a process. Layer 12."""
 
-from dataclasses import dataclass
-
 from fastask._core.errors import NameTakenError, NoProcessError, UnknownNameError
 from fastask._core.reason import NOCONNECTION, NOPROC
 
@@ -46,7 +44,6 @@ class Via(Located):
         raise ValueError(f"name must be one that can be given, got {self!r}")
 
 
-@dataclass(frozen=True)
 class Address:
     """A registered name on a node: a destination, as a name is on this node.
 
@@ -57,10 +54,32 @@ class Address:
     Elixir: `{name, node}`.
     """
 
-    name: object
-    node: str
-
     __module__ = "fastask"
+    __slots__ = __match_args__ = ("name", "node")
+
+    def __init__(self, name, node):
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "node", node)
+
+    def __setattr__(self, name, value):
+        raise AttributeError(f"cannot assign to field {name!r} of an address")
+
+    def __delattr__(self, name):
+        raise AttributeError(f"cannot delete field {name!r} of an address")
+
+    def __eq__(self, other):
+        if type(other) is not Address:
+            return NotImplemented
+        return (self.name, self.node) == (other.name, other.node)
+
+    def __hash__(self):
+        return hash((self.name, self.node))
+
+    def __reduce__(self):
+        return Address, (self.name, self.node)
+
+    def __repr__(self):
+        return f"Address(name={self.name!r}, node={self.node!r})"
 
 
 cdef object _Located = Located

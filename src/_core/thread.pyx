@@ -10,7 +10,6 @@ import inspect
 import logging
 import os
 import threading
-from queue import Empty, SimpleQueue
 
 from fastask._core.hub cimport Hub  # no-cython-lint: for its Py_DECREF
 
@@ -102,9 +101,11 @@ class ThreadPool:
     patience = None  # seconds after which an idle thread ends
 
     def __init__(self, loop, limit=None):
+        import queue  # few programs need threads
+
         self.loop = loop
         self.limit = limit or self.default_limit()
-        self.jobs = SimpleQueue()
+        self.jobs = queue.SimpleQueue()
         self.lock = threading.Lock()
         self.threads = set()
         self.abandoned = {}
@@ -195,10 +196,12 @@ class ThreadPool:
 
     def _next_job(self, thread):
         """Return the next job that somebody waits for; None when the thread shall end."""
+        import queue
+
         while True:
             try:
                 job = self.jobs.get(timeout=self.patience)
-            except Empty:
+            except queue.Empty:
                 with self.lock:
                     if self.spare <= 0:  # a job is on its way
                         continue

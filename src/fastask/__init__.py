@@ -4,17 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastask import sys as sys  # not in __all__: a star import must not hide Python's
-from fastask.agent import (
-    Agent,
-)
-from fastask.child_spec import (
-    ChildSpec,
-    child_spec,
-)
-from fastask.dynamic_supervisor import (
-    DynamicSupervisor,
-)
 from fastask.exceptions import (
     BRUTAL_KILL,
     KILL,
@@ -40,44 +29,10 @@ from fastask.exceptions import (
     UnknownNameError,
     WorkerError,
 )
-from fastask.gen_server import (
-    Answer,
-    Continue,
-    GenCall,
-    GenCast,
-    GenServer,
-    Hibernate,
-    IdleTimeout,
-    Ignore,
-    NoReply,
-    Request,
-    Stop,
-    call,
-    cast,
-)
-from fastask.node import (
-    Address,
-    Node,
-    NodeDown,
-    NodeUp,
-    Via,
-    connect,
-    monitor_nodes,
-    node,
-    nodes,
-)
-from fastask.partition_supervisor import (
-    PartitionSupervisor,
-)
-from fastask.periodic import (
-    Cron,
-    Every,
-)
 from fastask.process import (
     Down,
     Exited,
     Process,
-    ProcessInfo,
     Ref,
     Reply,
     Timeout,
@@ -109,20 +64,8 @@ from fastask.process import (
     unregister,
     whereis,
 )
-from fastask.registry import (
-    Registry,
-)
 from fastask.runtime import (
     run,
-)
-from fastask.stream import (
-    Stream,
-    async_stream,
-)
-from fastask.supervisor import (
-    ChildCount,
-    ChildInfo,
-    Supervisor,
 )
 from fastask.task import (
     Failed,
@@ -142,20 +85,80 @@ from fastask.task import (
     yield_,
     yield_many,
 )
-from fastask.task_factory import (
-    eager_task_factory,
-    task_factory,
-)
-from fastask.task_runner import (
-    TaskRunner,
-)
-from fastask.task_supervisor import (
-    RemoteTaskSupervisor,
-    TaskSupervisor,
-)
 
 if TYPE_CHECKING:
+    # Not in __all__: a star import must not hide Python's `sys`.
+    from fastask import sys as sys
     from fastask import testing as testing
+    from fastask._core.asyncio_task import (
+        eager_task_factory,
+        task_factory,
+    )
+    from fastask._process_info import (
+        ProcessInfo,
+    )
+    from fastask.agent import (
+        Agent,
+    )
+    from fastask.distribution import (
+        Address,
+        Node,
+        NodeDown,
+        NodeUp,
+        Via,
+        connect,
+        monitor_nodes,
+        node,
+        nodes,
+    )
+    from fastask.dynamic_supervisor import (
+        DynamicSupervisor,
+    )
+    from fastask.gen_server import (
+        Answer,
+        Continue,
+        GenCall,
+        GenCast,
+        GenServer,
+        Hibernate,
+        IdleTimeout,
+        Ignore,
+        NoReply,
+        Request,
+        Stop,
+        call,
+        cast,
+    )
+    from fastask.partition_supervisor import (
+        PartitionSupervisor,
+    )
+    from fastask.periodic import (
+        Cron,
+        Every,
+    )
+    from fastask.registry import (
+        Registry,
+    )
+    from fastask.spec import (
+        ChildSpec,
+        child_spec,
+    )
+    from fastask.stream import (
+        Stream,
+        async_stream,
+    )
+    from fastask.supervisor import (
+        ChildCount,
+        ChildInfo,
+        Supervisor,
+    )
+    from fastask.task_runner import (
+        TaskRunner,
+    )
+    from fastask.task_supervisor import (
+        RemoteTaskSupervisor,
+        TaskSupervisor,
+    )
 
 __all__ = [
     "BRUTAL_KILL",
@@ -277,11 +280,63 @@ __all__ = [
 __version__ = "0.1.0"
 
 if not TYPE_CHECKING:  # to a checker, any name at all would be there
+    _LATER = {
+        "_process_info": ("ProcessInfo",),
+        "agent": ("Agent",),
+        "dynamic_supervisor": ("DynamicSupervisor",),
+        "gen_server": (
+            "Answer",
+            "Continue",
+            "GenCall",
+            "GenCast",
+            "GenServer",
+            "Hibernate",
+            "IdleTimeout",
+            "Ignore",
+            "NoReply",
+            "Request",
+            "Stop",
+            "call",
+            "cast",
+        ),
+        "distribution": (
+            "Address",
+            "Node",
+            "NodeDown",
+            "NodeUp",
+            "Via",
+            "connect",
+            "monitor_nodes",
+            "node",
+            "nodes",
+        ),
+        "partition_supervisor": ("PartitionSupervisor",),
+        "periodic": ("Cron", "Every"),
+        "registry": ("Registry",),
+        "spec": ("ChildSpec", "child_spec"),
+        "stream": ("Stream", "async_stream"),
+        "supervisor": ("ChildCount", "ChildInfo", "Supervisor"),
+        "_core.asyncio_task": ("eager_task_factory", "task_factory"),
+        "task_runner": ("TaskRunner",),
+        "task_supervisor": ("RemoteTaskSupervisor", "TaskSupervisor"),
+        "sys": (),
+        "testing": (),
+    }
+    _HOMES = {name: module for module, names in _LATER.items() for name in names}
 
     def __getattr__(name: str) -> object:
-        """Import `testing` when it is asked for: a service does without."""
-        if name == "testing":
-            from importlib import import_module
+        """Import what is asked for first: few programs need all of it."""
+        from importlib import import_module
 
-            return import_module("fastask.testing")
-        raise AttributeError(f"module 'fastask' has no attribute {name!r}")
+        if name in _LATER:
+            return import_module(f"fastask.{name}")
+        if name not in _HOMES:
+            raise AttributeError(f"module 'fastask' has no attribute {name!r}")
+        home = import_module(f"fastask.{_HOMES[name]}")
+        for each in _LATER[_HOMES[name]]:
+            globals()[each] = getattr(home, each)
+        return globals()[name]
+
+    def __dir__() -> list[str]:
+        """List what is there and what comes when it is asked for."""
+        return sorted({*globals(), *_LATER, *_HOMES})

@@ -22,7 +22,7 @@ from fastask._core.reason import NOPROC, NORMAL, SHUTDOWN, is_expected, normalis
 from fastask._core.receive import receive, receive_even_in_exit
 from fastask._core.server import is_server, served_by, start_server
 from fastask._core.verb import demonitor, exit, monitor, self_, trap_exit, untie
-from fastask.child_spec import ChildSpec, Restart, Shutdown, StartWith
+from fastask.spec import ChildSpec, Restart, Shutdown, StartWith
 
 S = TypeVar("S")
 

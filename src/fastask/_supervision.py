@@ -18,7 +18,7 @@ from fastask._core.timer import monotonic_time
 from fastask._core.verb import describe, exit, hush, link, monitor, self_, send, unlink
 from fastask._report import report_shutdown, report_slow_shutdown
 from fastask._service import Service
-from fastask.child_spec import ChildSpec, Shutdown
+from fastask.spec import ChildSpec, Shutdown
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,8 @@ from fastask._supervision import (
     stop_process,
     stop_processes,
 )
-from fastask.child_spec import ChildSpec
 from fastask.gen_server import GenServer
+from fastask.spec import ChildSpec
 from fastask.supervisor import spec_of
 
 __all__ = ["DynamicSupervisor"]

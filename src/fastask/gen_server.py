@@ -37,7 +37,7 @@ from fastask._core.reason import NORMAL, normalise
 from fastask._core.server import start_server
 from fastask._core.stream import async_stream
 from fastask._core.verb import self_
-from fastask.child_spec import ChildSpec, Restart, Shutdown, StartWith
+from fastask.spec import ChildSpec, Restart, Shutdown, StartWith
 
 __all__ = [
     "Answer",

@@ -10,7 +10,7 @@ from fastask._core.names import Via
 from fastask._core.process import Process
 from fastask._core.thread import cpu_count
 from fastask._service import Service
-from fastask.child_spec import ChildSpec
+from fastask.spec import ChildSpec
 from fastask.supervisor import Strategy, Supervisor, SupervisorServer, spec_of
 
 __all__ = ["PartitionSupervisor"]

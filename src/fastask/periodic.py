@@ -17,7 +17,7 @@ from fastask._core.start import check_function
 from fastask._core.task import async_, start_link
 from fastask._core.timer import monotonic_time
 from fastask._core.verb import set_label
-from fastask.child_spec import ChildSpec, Restart, Shutdown
+from fastask.spec import ChildSpec, Restart, Shutdown
 
 __all__ = ["Cron", "Every"]
 

@@ -33,8 +33,8 @@ from fastask._supervision import (
     start_process,
     stop_process,
 )
-from fastask.child_spec import ChildSpec
 from fastask.gen_server import GenServer
+from fastask.spec import ChildSpec
 
 __all__ = ["ChildCount", "ChildInfo", "Supervisor"]
 

@@ -23,7 +23,7 @@ import pytest
 import fastask
 from fastask import TaskSupervisor
 from fastask._nodes.dask.security import RECIPE
-from fastask.node import ENGINES
+from fastask.distribution import ENGINES
 from tests.nodes import there
 from tests.nodes.cluster import Head, new_name, running_head, until
 from tests.nodes.fleet import Fleet, Fleets

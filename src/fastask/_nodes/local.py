@@ -26,7 +26,7 @@ from fastask._nodes.engine import Caps, Link, Listener, Peer, Receiver
 from fastask._nodes.local_worker import Settings, serve
 from fastask._nodes.socket_link import SocketLink, open_link, socket_pair
 from fastask._nodes.watching import not_readable, on_readable
-from fastask.child_spec import ChildSpec
+from fastask.spec import ChildSpec
 from fastask.supervisor import Supervisor
 
 TIME_TO_STOP = 4.0

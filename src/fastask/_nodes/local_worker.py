@@ -154,7 +154,7 @@ def _beat(pulse: socket.socket) -> None:
 
 
 async def _be_a_node(engine: MemberEngine) -> None:
-    from fastask.node import connect  # it knows the engines by name, and so us
+    from fastask.distribution import connect  # it knows the engines by name, and so us
 
     settings = engine.settings
     async with connect(

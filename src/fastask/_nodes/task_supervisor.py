@@ -18,7 +18,7 @@ from fastask._core.supervise import Supervising
 from fastask._core.task import Task
 from fastask._nodes.wire import LINKED, STREAMS
 from fastask._supervision import ChildCount, ChildInfo
-from fastask.child_spec import Restart, Shutdown
+from fastask.spec import Restart, Shutdown
 
 __all__ = ["RemoteTaskSupervisor"]
 
