@@ -1,4 +1,4 @@
-"""What `import fastask` brings in, beside asyncio, and what waits until it is needed.
+"""What `import fastask` brings in, what its first use does, and what waits longer.
 
 Time depends on the machine, and is printed by `python -m bench.shipping`; the number of
 modules does not, and is what makes the time.
@@ -17,10 +17,9 @@ import fastask
 LATER = [
     *("uvloop", "winloop", "asyncpg", "cronsim", "tqdm"),
     *("argparse", "multiprocessing", "pickle", "random", "zoneinfo"),
-    *("fastask.testing", "fastask.demo", "fastask.application", "pytest"),
+    *("fastask.demo", "fastask.application", "pytest"),
     *("fastask._virtual_loop", "fastask._watchdog", "fastask._core.worker"),
-    *("fastask.gen_server", "fastask.supervisor", "fastask.distribution"),
-    *("fastask.periodic", "datetime", "queue"),
+    *("queue", "concurrent.futures.thread"),
 ]
 OTHER_MODULES = 20
 """Modules of Python's that asyncio does without; there are eleven on 3.11."""
@@ -30,6 +29,7 @@ import json, sys, time
 import asyncio
 before, began = set(sys.modules), time.perf_counter()
 import fastask
+fastask.run
 seconds = time.perf_counter() - began
 print(json.dumps([seconds, sorted(sys.modules.keys() - before)]))
 """
@@ -37,7 +37,7 @@ print(json.dumps([seconds, sorted(sys.modules.keys() - before)]))
 
 @pytest.fixture(scope="module")
 def imported() -> tuple[float, list[str]]:
-    """Seconds and new modules of an import in a new interpreter, at best."""
+    """Seconds and new modules of a first use in a new interpreter, at best."""
     runs = [
         json.loads(
             subprocess.run(
@@ -96,6 +96,41 @@ def test_gives_what_is_asked_for_and_its_neighbours_at_once() -> None:
     program = "import fastask; fastask.Every; print('Cron' in vars(fastask))"
 
     assert run_program(program) == "True\n"
+
+
+def test_brings_in_nothing_before_the_first_use() -> None:
+    program = """
+import sys, fastask
+fastask.__version__, fastask.__path__, getattr(fastask, "__wrapped__", None)
+print([name for name in sys.modules if name.startswith(("asyncio", "fastask."))])
+"""
+
+    assert run_program(program) == "[]\n"
+
+
+def test_is_a_plain_module_from_the_first_use_on() -> None:
+    # One with a `__getattr__` is slower in the names that it has, too.
+    program = "import fastask; fastask.run; print('__getattr__' in vars(fastask))"
+
+    assert run_program(program) == "False\n"
+
+
+def test_is_loaded_by_many_threads_at_once() -> None:
+    program = """
+import threading, fastask
+gate, found = threading.Barrier(8), []
+def use():
+    gate.wait()
+    found.append(fastask.async_)
+threads = [threading.Thread(target=use) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(len(found), len(set(found)))
+"""
+
+    assert run_program(program) == "8 1\n"
 
 
 def test_gives_a_name_and_not_a_module_whatever_is_imported_first() -> None:

@@ -19,7 +19,7 @@ PROGRAM = Path(__file__).parent / "isolated" / "interpreters.py"
 
 
 def imported_in_another(*arguments: str) -> str:
-    """Import fastask in another interpreter; return what came of it."""
+    """Use fastask in another interpreter; return what came of it."""
     done = subprocess.run(
         [sys.executable, str(PROGRAM), *arguments],
         capture_output=True,
@@ -32,12 +32,12 @@ def imported_in_another(*arguments: str) -> str:
     return outcome
 
 
-def test_a_second_interpreter_may_not_import_it_beside_the_first() -> None:
+def test_a_second_interpreter_may_not_use_it_beside_the_first() -> None:
     assert imported_in_another("first").startswith("ImportError: ")
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="nobody asks the module")
-def test_no_other_interpreter_may_import_it() -> None:
+def test_no_other_interpreter_may_use_it() -> None:
     outcome = imported_in_another()
 
     assert outcome.startswith("ImportError: module fastask._core.")
@@ -48,7 +48,7 @@ def test_no_other_interpreter_may_import_it() -> None:
     not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python has its lock"
 )
 def test_a_free_threaded_python_turns_its_lock_on() -> None:
-    program = "import sys, fastask; print(sys._is_gil_enabled())"
+    program = "import sys, fastask; fastask.run; print(sys._is_gil_enabled())"
     run = subprocess.run(
         [sys.executable, "-W", "ignore::RuntimeWarning", "-c", program],
         capture_output=True,

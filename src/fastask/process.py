@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
 
 from fastask._core.message import Down, Exited, Reply, Timeout
 from fastask._core.names import register, registered, unregister, whereis
@@ -27,13 +29,11 @@ from fastask._core.verb import (
     unlink,
 )
 
-if TYPE_CHECKING:
-    from fastask._process_info import ProcessInfo
-
 __all__ = [
     "Down",
     "Exited",
     "Process",
+    "ProcessInfo",
     "Ref",
     "Reply",
     "Timeout",
@@ -67,6 +67,40 @@ __all__ = [
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class ProcessInfo:
+    """A snapshot of a process. Elixir: `Process.info/1`.
+
+    Attributes:
+        registered_name: The name, or None.
+        links: The processes that it is linked to.
+        monitors: Pairs of a ref and what it monitors: a process or a name.
+        monitored_by: Pairs of a ref and the process that monitors it.
+        message_queue_len: How many messages are in the mailbox.
+        messages: The messages, oldest first.
+        trap_exit: Whether it traps exits.
+        status: `"running"`, `"runnable"`, `"waiting"` or `"exiting"`.
+        label: What `set_label` set, or None.
+        ancestors: The process that started it, the one that started that, and so on, as
+            far as they still exist.
+        callers: For a task, its owner, the owner's callers, and so on.
+        function: The name of the function that it runs.
+    """
+
+    registered_name: Hashable | None
+    links: list[Process[Any]]
+    monitors: list[tuple[Ref, Process[Any] | Hashable]]
+    monitored_by: list[tuple[Ref, Process[Any]]]
+    message_queue_len: int
+    messages: list[Any]
+    trap_exit: bool
+    status: str
+    label: object
+    ancestors: list[Process[Any]]
+    callers: list[Process[Any]]
+    function: str | None
+
+
 def process_info(p: Process[Any]) -> ProcessInfo | None:
     """Return a snapshot of a process, or None when it has ended.
 
@@ -86,7 +120,5 @@ def process_info(p: Process[Any]) -> ProcessInfo | None:
 
     Elixir: `Process.info/1`.
     """
-    from fastask._process_info import ProcessInfo  # few programs ask
-
     fields = describe(p)
     return None if fields is None else ProcessInfo(**fields)

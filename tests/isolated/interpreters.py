@@ -1,6 +1,6 @@
-"""Imports fastask in the first interpreter, or not, and then in another one.
+"""Uses fastask in the first interpreter, or not, and then in another one.
 
-Prints what the import in the other interpreter came to, as one JSON line.
+Prints what the use in the other interpreter came to, as one JSON line.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if sys.argv[1:] == ["first"]:
 SCRIPT = """
 try:
     import fastask
+    fastask.run
 except ImportError as error:
     outcome = f"ImportError: {error}"
 else:
