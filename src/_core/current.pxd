@@ -1,7 +1,10 @@
+from cpython.object cimport PyObject
+
 from fastask._core.process cimport Process
 from fastask._core.scheduler cimport Scheduler
 
 
+cdef PyObject *quick_process() noexcept
 cdef Process current_process()
 cdef Process current_or_none()
 cdef Scheduler current_scheduler()

@@ -7,6 +7,7 @@ from cpython.object cimport PyObject
 from fastask._core.hub cimport current_of, running_hub
 from fastask._core.process cimport Process
 from fastask._core.scheduler cimport Scheduler, scheduler_of
+from fastask._core.slot cimport peek
 
 
 cdef Process current_or_none():
@@ -25,6 +26,18 @@ cdef Process current_or_none():
     if isinstance(<object>task, Process):
         return <Process>task
     return scheduler.adopt(<object>task)
+
+
+cdef PyObject *quick_process() noexcept:
+    """Return the process that runs (borrowed), or NULL, where one has to look closer."""
+    cdef PyObject *running = running_hub()
+    cdef PyObject *task
+    if running is NULL or (<Scheduler>running).current_tasks is None:
+        return NULL
+    task = peek(
+        <PyObject *>(<Scheduler>running).current_tasks, <PyObject *>(<Scheduler>running).loop
+    )
+    return task if task is not NULL and isinstance(<object>task, Process) else NULL
 
 
 cdef Process current_process():

@@ -5,7 +5,7 @@ tagged with a ref are also found by that ref, oldest first, in constant time (I6
 """
 
 cimport cython
-from cpython.object cimport PyObject
+from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 
@@ -15,11 +15,33 @@ from fastask._core.message cimport Down, Reply, Timeout
 from fastask._core.ref cimport Ref
 
 
+cdef extern from *:
+    """
+    #define FASTASK_LETTER_SIZE (sizeof(PyObject) + 4 * sizeof(PyObject *) + 2 * sizeof(int))
+
+    /* PyType_GenericAlloc for a type that it need not ask about. */
+    static PyObject *fastask_alloc_letter(PyTypeObject *type, Py_ssize_t Py_UNUSED(items)) {
+        PyObject *object = (PyObject *)PyObject_Malloc(FASTASK_LETTER_SIZE);
+        if (object == NULL) return PyErr_NoMemory();
+        memset(object, 0, FASTASK_LETTER_SIZE);
+        return PyObject_Init(object, type);
+    }
+
+    static void fastask_allocate_letters(PyTypeObject *type) {
+        if (type->tp_basicsize == FASTASK_LETTER_SIZE) type->tp_alloc = fastask_alloc_letter;
+    }
+    """
+    void allocate_letters "fastask_allocate_letters"(PyTypeObject *type)
+
+
 @cython.final
 @cython.no_gc
 @cython.freelist(64)
 cdef class Letter:
     pass
+
+
+allocate_letters(<PyTypeObject *>Letter)
 
 
 cdef Ref tag_of(object message):

@@ -6,7 +6,7 @@ cimport cython
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
-from fastask._core.current cimport current_process
+from fastask._core.current cimport current_process, quick_process
 from fastask._core.mailbox cimport Letter, find, take_out
 from fastask._core.pool cimport keep_memory, keep_one, take_one
 from fastask._core.process cimport FREE, Process
@@ -157,7 +157,8 @@ cdef class Sleep(Wait):
 
 cdef Receive _blank():
     """Return a receive of the running process, for any message."""
-    cdef Process process = current_process()
+    cdef PyObject *known = quick_process()
+    cdef Process process = current_process() if known is NULL else <Process>known
     cdef PyObject *over = take_one()
     cdef Receive wait
     if over is NULL:
