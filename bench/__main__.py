@@ -157,7 +157,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.list:
         show_names()
         return 0
-    report = Report.load(arguments.load) if arguments.load else take(arguments)
+    if arguments.load:
+        wanted = {row.name for row in arguments.rows}
+        report = Report.load(arguments.load)
+        report.rows = [row for row in report.rows if row.name in wanted]
+    else:
+        report = take(arguments)
     table = report.markdown()
     print(table, end="")
     if arguments.markdown:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench import floor
+from bench.__main__ import main
 from bench.floor import Floor
 from bench.measure import OTHER, WITH_IDLE, Measured
 from bench.report import Report
@@ -86,3 +87,15 @@ def test_a_report_reads_what_it_wrote(tmp_path: Path) -> None:
     report.save(tmp_path / "report.json")
 
     assert Report.load(tmp_path / "report.json") == report
+
+
+def test_a_report_is_read_for_the_rows_that_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [measured("ring", fastask=[1.0]), measured("call", fastask=[2.0])]
+    Report({}, rows).save(tmp_path / "report.json")
+
+    assert main(["call", "--load", str(tmp_path / "report.json")]) == 0
+    assert [line[:6] for line in capsys.readouterr().out.splitlines()[2:3]] == [
+        "| call"
+    ]
