@@ -43,6 +43,7 @@ LAYERS = {
     "report": 3,
     "thread": 3,
     "signal": 4,
+    "request": 4,
     "worker": 4,
     "step": 5,
     "dispatch": 6,

@@ -1,7 +1,7 @@
 cimport cython
 
 from fastask._core.bond cimport Bond
-from fastask._core.call cimport GenCall
+from fastask._core.request cimport GenCall
 from fastask._core.process cimport Process
 from fastask._core.wait cimport Wait
 

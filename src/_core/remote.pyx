@@ -8,7 +8,6 @@ what reaches it goes out by the session, the object that has the link to its nod
 cimport cython
 
 from fastask._core.bond cimport LINK, MONITOR, PRIVATE, REPLY, Bond, attach, detach, link_between
-from fastask._core.call cimport ENDED, GIVEN_UP, GenCall, answer_call
 from fastask._core.children cimport Children
 from fastask._core.current cimport current_or_none, current_scheduler
 from fastask._core.hub cimport Hub  # no-cython-lint: for its Py_DECREF
@@ -18,6 +17,7 @@ from fastask._core.process cimport (
     WATCH, Extra, Process, line_of,
 )
 from fastask._core.ref cimport EXPLICIT, NO_ALIAS, Ref, new_ref
+from fastask._core.request cimport ENDED, GIVEN_UP, GenCall, answer_call
 from fastask._core.scheduler cimport Scheduler, scheduler_of
 from fastask._core.signal cimport (
     arrived, end_foreign, exit_by_call, exit_by_link, kill_later, lose,

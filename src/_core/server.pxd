@@ -1,10 +1,10 @@
 cimport cython
 from cpython.object cimport PyObject
 
-from fastask._core.call cimport GenCall, Method
 from fastask._core.mailbox cimport Letter
 from fastask._core.message cimport Exited
 from fastask._core.process cimport Process
+from fastask._core.request cimport GenCall, Method
 from fastask._core.starting cimport Starting
 from fastask._core.wait cimport Wait
 

@@ -18,14 +18,14 @@ from fastask._core.answer cimport (
     Answer, Continue, Hibernate, IdleTimeout, Ignore, NoReply, Stop,
 )
 from fastask._core.bond cimport Bond
-from fastask._core.call cimport (
-    CALL, CallMethod, CastMethod, GenCall, GenCast, Method, Request, answer_call,
-    request_of,
-)
+from fastask._core.call cimport CallMethod, CastMethod
 from fastask._core.hub cimport PYGEN_ERROR, PYGEN_NEXT, Hub, PySendResult, fastask_send
 from fastask._core.mailbox cimport Letter, take_out
 from fastask._core.message cimport Exited
 from fastask._core.process cimport FREE, UNWINDING, Process
+from fastask._core.request cimport (
+    CALL, GenCall, GenCast, Method, Request, answer_call, request_of,
+)
 from fastask._core.signal cimport unpack
 from fastask._core.starting cimport Starting, StartWait, new_start
 from fastask._core.step cimport silence

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
 from fastask._core.answer import Answer, Stop
-from fastask._core.call import GenCall, call_server, cast_request
+from fastask._core.call import call_server, cast_request
+from fastask._core.request import GenCall
 from fastask.gen_server import Destination, GenServer
 
 __all__ = ["Agent"]

@@ -7,7 +7,6 @@ from collections.abc import Hashable
 from typing import Any, ClassVar
 
 from fastask._core.answer import Stop
-from fastask._core.call import GenCall
 from fastask._core.errors import (
     AlreadyStartedError,
     ChildNotFoundError,
@@ -17,6 +16,7 @@ from fastask._core.errors import (
 from fastask._core.message import Exited, Failed, Ok
 from fastask._core.process import Process
 from fastask._core.reason import SHUTDOWN
+from fastask._core.request import GenCall
 from fastask._core.verb import self_, send, trap_exit
 from fastask._report import report_giving_up, report_restart, report_start_failure
 from fastask._service import Service

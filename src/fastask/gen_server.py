@@ -19,9 +19,6 @@ from fastask._core.answer import (
 from fastask._core.call import (
     CallMethod,
     CastMethod,
-    GenCall,
-    GenCast,
-    Request,
     call,
     call_server,
     cast,
@@ -34,6 +31,7 @@ from fastask._core.message import Ok
 from fastask._core.names import Address
 from fastask._core.process import Process
 from fastask._core.reason import NORMAL, normalise
+from fastask._core.request import GenCall, GenCast, Request
 from fastask._core.server import start_server
 from fastask._core.stream import async_stream
 from fastask._core.verb import self_

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 from fastask._core.answer import NoReply
-from fastask._core.call import GenCall, call_server, cast_request, reply_to
+from fastask._core.call import call_server, cast_request, reply_to
 from fastask._core.errors import (
     CallError,
     NameTakenError,
@@ -22,6 +22,7 @@ from fastask._core.names import Via, whereis
 from fastask._core.process import Process
 from fastask._core.reason import SHUTDOWN
 from fastask._core.ref import Ref, make_ref
+from fastask._core.request import GenCall
 from fastask._core.verb import (
     demonitor,
     exit,

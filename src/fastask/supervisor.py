@@ -8,11 +8,11 @@ from collections.abc import Hashable, Iterable
 from typing import Any, ClassVar, Literal, get_args
 
 from fastask._core.answer import Stop
-from fastask._core.call import GenCall
 from fastask._core.errors import AlreadyStartedError, ChildNotFoundError, StartError
 from fastask._core.message import Exited, Failed, Ok
 from fastask._core.process import Process, function_name
 from fastask._core.reason import SHUTDOWN
+from fastask._core.request import GenCall
 from fastask._core.task import start_link
 from fastask._core.verb import self_, send, trap_exit
 from fastask._report import report_giving_up, report_restart, report_start_failure

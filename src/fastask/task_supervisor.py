@@ -7,12 +7,12 @@ from collections.abc import Hashable
 from typing import Any, ClassVar, Self, overload
 
 from fastask._core.answer import Stop
-from fastask._core.call import GenCall
 from fastask._core.children import Child, Children
 from fastask._core.errors import ChildNotFoundError
 from fastask._core.message import Exited, Failed, Ok
 from fastask._core.process import Process, function_name
 from fastask._core.reason import SHUTDOWN
+from fastask._core.request import GenCall
 from fastask._core.supervise import Supervising, check_child
 from fastask._core.verb import self_, send, trap_exit
 from fastask._nodes.task_supervisor import RemoteTaskSupervisor

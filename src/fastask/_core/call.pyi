@@ -3,19 +3,17 @@ from typing import (
     Any,
     ClassVar,
     Concatenate,
-    Generic,
     ParamSpec,
-    Self,
     TypeAlias,
     final,
     overload,
 )
 
-from typing_extensions import TypeVar, disjoint_base
+from typing_extensions import TypeVar
 
 from fastask._core.answer import Answer, NoReply, Stop
-from fastask._core.bond import Bond
 from fastask._core.process import Process
+from fastask._core.request import GenCall, Method
 from fastask._core.wait import Wait
 
 _T = TypeVar("_T")
@@ -24,59 +22,6 @@ _R_co = TypeVar("_R_co", covariant=True)
 _M_co = TypeVar("_M_co", covariant=True)
 
 _Returned: TypeAlias = _T | Answer[_T] | NoReply | Stop
-
-@final
-class GenCall(Bond):
-    __match_args__ = ("process", "request")
-    @property
-    def request(self) -> Any: ...
-    @property
-    def process(self) -> Process[Any]: ...
-    @property
-    def pending(self) -> bool: ...
-
-@final
-class GenCast:
-    __match_args__ = ("request",)
-    def __init__(self, request: object) -> None: ...
-    @property
-    def request(self) -> Any: ...
-
-@final
-class Request:
-    def __init__(
-        self,
-        name: str,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any] | None = None,
-    ) -> None: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def args(self) -> tuple[Any, ...]: ...
-    @property
-    def kwargs(self) -> dict[str, Any] | None: ...
-    def __eq__(self, other: object, /) -> bool: ...
-    def __hash__(self) -> int: ...
-
-# `_M_co` is what the method itself returns, where it is called inside the server.
-@disjoint_base
-class Method(Generic[_P, _R_co, _M_co]):
-    def __init__(self, function: Callable[..., Any]) -> None: ...
-    @property
-    def function(self) -> Callable[..., Any]: ...
-    @property
-    def name(self) -> str: ...
-    def __set_name__(self, owner: type, name: str, /) -> None: ...
-    @overload
-    def __get__(self, instance: None, owner: type | None = None, /) -> Self: ...
-    @overload
-    def __get__(
-        self, instance: object, owner: type | None = None, /
-    ) -> Callable[_P, _M_co]: ...
-    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
-    def request(self, *args: _P.args, **kwargs: _P.kwargs) -> Request: ...
-    def __getattr__(self, name: str, /) -> Any: ...
 
 @final
 class CallMethod(Method[_P, _R_co, _M_co]):

@@ -2,10 +2,10 @@ from asyncio import AbstractEventLoop
 from typing import Any, Never, final
 
 from fastask._core.bond import Bond
-from fastask._core.call import GenCall
 from fastask._core.children import Children
 from fastask._core.process import Process
 from fastask._core.ref import Ref
+from fastask._core.request import GenCall
 from fastask._core.task import Task
 from fastask._core.wait import Wait
 

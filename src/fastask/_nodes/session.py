@@ -12,7 +12,6 @@ import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from fastask._core.call import GenCall
 from fastask._core.process import Process
 from fastask._core.reason import NOCONNECTION
 from fastask._core.ref import Ref
@@ -33,6 +32,7 @@ from fastask._core.remote import (
     was_reported,
     wire_name,
 )
+from fastask._core.request import GenCall
 from fastask._nodes import codec
 from fastask._nodes.engine import Buffer, Link
 from fastask._nodes.hearing import HANDLERS, TO_PROCESS
