@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
+import uvloop
+
 from fastask._nodes.engine import Buffer, Link, Peer, Receiver
 from fastask._nodes.ray import RayEngine
 
@@ -52,4 +54,4 @@ async def main(address: str, token: str, name: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    uvloop.run(main(*sys.argv[1:]))

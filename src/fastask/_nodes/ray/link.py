@@ -101,9 +101,14 @@ class RayLink:
             logger.exception("the link to %s cannot send a frame", self.peer.name)
             self.close(error)
             return
-        self._pending += len(body)
-        self._queue.append(body)
-        self._let_go()
+        size = len(body)
+        self._pending += size
+        if size <= PIECE and self._away <= WINDOW and not self._queue:
+            self._away += size
+            self.say(FRAME, body)
+        else:
+            self._queue.append(body)
+            self._let_go()
 
     async def drain(self) -> None:
         """Wait until there is room to send; returns at once when closed."""
@@ -171,7 +176,9 @@ class RayLink:
 
     def hear(self, kind: int, body: memoryview) -> None:
         """Take what the other node says."""
-        if kind == CREDIT:
+        if kind == FRAME and self._receiver is not None and not self._early:
+            self._take(kind, body)
+        elif kind == CREDIT:
             self._credit(body)
         elif kind == CLOSE and self._receiver is not None and not self._early:
             self.cut(_closed_there(body))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from struct import Struct, error, unpack_from
+from struct import Struct, error, pack, unpack_from
 from typing import Any
 
 from fastask._nodes.engine import Buffer, Frame, Peer
@@ -98,7 +98,7 @@ def messages(payload: Buffer) -> Iterator[tuple[int, bool, int, int, memoryview]
 def packed(frame: Frame) -> bytes:
     """Return a frame in one piece."""
     sizes = [_size(buffer) for buffer in frame]
-    head = Struct(f"<I{len(sizes)}Q").pack(len(sizes), *sizes)
+    head = pack(f"<I{len(sizes)}Q", len(sizes), *sizes)
     return b"".join((head, *frame))
 
 
@@ -124,9 +124,10 @@ def unpacked(body: Buffer) -> list[Buffer]:
             f"a frame must have {start + sum(sizes)} bytes, got {len(view)}"
         )
     frame: list[Buffer] = []
+    is_small = len(view) <= SMALL
     for size in sizes:
         part = view[start : start + size]
-        frame.append(bytes(part) if len(view) <= SMALL else part)
+        frame.append(bytes(part) if is_small else part)
         start += size
     return frame
 
