@@ -13,6 +13,7 @@ import secrets
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
@@ -69,7 +70,8 @@ def running_ray(
     from fastask._nodes.ray.security import environment_for
 
     shown = {"token": str(token), **(security or {})}
-    folder = Path(f"/tmp/fastask-ray-{os.getpid()}")  # Ray's paths must be short
+    # Ray's paths must be short. A pid says little: each network has pids of its own.
+    folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
     command = [
         *(sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"),
         *(f"--port={PORT}", "--num-cpus=2", "--object-store-memory=100000000"),

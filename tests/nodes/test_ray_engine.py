@@ -15,7 +15,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,8 +22,9 @@ import pytest
 from fastask import NameTakenError
 from fastask._nodes.engine import Buffer
 from tests.nodes import ray_cluster
-from tests.nodes.cluster import Ear, echoed, new_name, until
-from tests.nodes.ray_cluster import RayHead, RayNode, echo_nodes, joined, running_ray
+from tests.nodes.cluster import PATIENCE, Ear, echoed, new_name, until
+from tests.nodes.ray_cluster import RayHead, RayNode, echo_nodes, joined
+from tests.nodes.ray_fleet import Rays
 
 REFUSAL = ray_cluster.why_not()
 if REFUSAL is not None or sys.platform == "win32":
@@ -36,10 +36,14 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayHead]:
-    """A head that asks for a token."""
-    with running_ray(tmp_path_factory.mktemp("ray")) as running:
-        yield running
+def head(rays: Rays) -> RayHead:
+    """A head that asks for a token, of a cluster without nodes."""
+    rays.of(0)
+    deadline = time.monotonic() + PATIENCE
+    while hosts():  # of nodes that other tests had
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return rays.head
 
 
 def hosts() -> set[int]:
@@ -53,6 +57,11 @@ def hosts() -> set[int]:
         if title.startswith(b"ray::Host"):
             found.add(int(folder.name))
     return found
+
+
+def meeting_places() -> set[Path]:
+    """The folders in which nodes and hosts meet; who is killed there leaves one."""
+    return set(Path(tempfile.gettempdir()).glob("fastask-????????"))
 
 
 class TestPeers:
@@ -156,7 +165,7 @@ class TestStart:
 
 class TestStop:
     async def test_leaves_nothing(self, head: RayHead) -> None:
-        name = new_name()
+        name, folders = new_name(), meeting_places()
         threads = {thread.name for thread in threading.enumerate()}
         async with joined(head, name) as [node]:
             assert len(hosts()) == 1
@@ -164,7 +173,7 @@ class TestStop:
 
         assert hosts() == set()
         assert node.engine.peers() == {}
-        assert list(Path(tempfile.gettempdir()).glob("fastask-????????")) == []
+        assert meeting_places() == folders
         await until(
             lambda: {thread.name for thread in threading.enumerate()} <= threads
         )
@@ -338,6 +347,7 @@ class TestKilledNode:
                 await until(lambda: lost.reasons)
                 await until(lambda: ("down", names[0]) in node.events)
 
+                await until(lambda: len(hosts()) == 2)
                 assert lost.closed_at - killed < 1.0
                 assert names[0] not in node.engine.peers()
                 assert await echoed(other, kept, [b"still"]) == [b"still"]

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+import fastask
 from fastask._nodes.engine import Buffer, Frame, Peer
-from fastask._nodes.ray import RayEngine, make_engine, wire
+from fastask._nodes.ray import RayEngine, wire
 from fastask._nodes.ray import engine as engine_module
 from fastask._nodes.ray.link import FULL, WINDOW, RayLink
 from fastask._nodes.ray.security import (
@@ -292,21 +293,39 @@ class TestSecurity:
         assert is_protected(environment) is expected
 
 
-class TestMakeEngine:
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have Ray be found, which nothing here loads."""
+    monkeypatch.setattr(engine_module, "find_spec", lambda name: name)
+
+
+class TestConnect:
     def test_without_ray_names_the_extra(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(engine_module, "find_spec", lambda name: None)
         with pytest.raises(ModuleNotFoundError, match=r"pip install .fastask-otp\[ray"):
-            make_engine(None, None)
+            fastask.connect("ray", join="auto")
 
     def test_starts_no_workers(self) -> None:
         with pytest.raises(ValueError, match="workers must be None for engine='ray'"):
-            make_engine(2, None)
+            fastask.connect("ray", join="auto", workers=2)
 
+    @pytest.mark.usefixtures("installed")
+    async def test_starts_no_cluster(self) -> None:
+        with pytest.raises(ValueError, match="fastask starts none"):
+            await fastask.connect("ray")
+
+    @pytest.mark.usefixtures("installed")
+    def test_has_a_shortest_time(self) -> None:
+        with pytest.raises(ValueError, match=r"net_ticktime must be .* >= 1 for"):
+            fastask.connect("ray", join="auto", net_ticktime=0.9)
+
+
+@pytest.mark.usefixtures("installed")
+class TestEngine:
     @pytest.mark.parametrize("net_ticktime", [0.9, 0.0, float("nan")])
     async def test_refuses_a_time_that_it_cannot_keep(
-        self, net_ticktime: float, monkeypatch: pytest.MonkeyPatch
+        self, net_ticktime: float
     ) -> None:
-        monkeypatch.setattr(engine_module, "find_spec", lambda name: name)
         listener: Any = None
         with pytest.raises(ValueError, match="net_ticktime must be >= 1 s"):
             await RayEngine().start(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
-import sys
 import uuid
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
@@ -59,8 +59,8 @@ class RayEngine:
             raise ModuleNotFoundError(
                 'the engine "ray" needs Ray: pip install "fastask-otp[ray]"', name="ray"
             )
-        if sys.platform == "win32":
-            raise OSError('the engine "ray" needs Unix sockets, which Windows has not')
+        if os.name == "nt":
+            raise OSError(wire.UNIX_ONLY)
         self._labels = dict(labels or {})
         self._is_up = False
         self._pipe: Pipe | None = None

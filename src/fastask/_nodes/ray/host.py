@@ -13,6 +13,7 @@ import itertools
 import logging
 import os
 import socket
+import sys
 import threading
 import time
 from concurrent.futures import Future
@@ -20,8 +21,7 @@ from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Any
 
-import ray
-from ray.exceptions import ActorUnavailableError
+import ray  # type: ignore[import-not-found,unused-ignore]  # an extra
 
 from fastask._nodes.engine import Peer
 from fastask._nodes.ray.wire import (
@@ -30,6 +30,7 @@ from fastask._nodes.ray.wire import (
     DOWN,
     LOST,
     READY,
+    UNIX_ONLY,
     UP,
     Records,
     described,
@@ -94,8 +95,7 @@ class Host:
         self._wake = threading.Event()
         self._ends: SimpleQueue[tuple[int, BaseException | None]] = SimpleQueue()
         self._writing = threading.Lock()
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(path)
+        self._socket = connected(path)
         for work in (self._carry, self._look_around):
             threading.Thread(target=work, name=work.__name__, daemon=True).start()
 
@@ -231,7 +231,7 @@ class Host:
     def _look_at_ends(self) -> None:
         while not self._ends.empty():
             number, error = self._ends.get()
-            if isinstance(error, ActorUnavailableError):
+            if isinstance(error, ray.exceptions.ActorUnavailableError):
                 self._unsure.add(number)
                 self._tell(LOST, number, b"it cannot be reached")
             else:
@@ -245,6 +245,15 @@ class Host:
         data = record(kind, number, *payload)
         with self._writing:
             self._socket.sendall(data)
+
+
+def connected(path: str) -> socket.socket:
+    """Return a socket to the program that listens at a path."""
+    if sys.platform != "win32":
+        end = socket.socket(socket.AF_UNIX)
+        end.connect(path)
+        return end
+    raise OSError(UNIX_ONLY)
 
 
 def actor_class() -> Any:

@@ -15,8 +15,7 @@ import sys
 import time
 from typing import Any
 
-import ray
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+import ray  # type: ignore[import-not-found,unused-ignore]  # an extra
 
 from fastask._nodes.ray.host import NAMESPACE, PREFIX, actor_class
 from fastask._nodes.ray.wire import peer_from
@@ -44,7 +43,7 @@ def launch(order: dict[str, Any]) -> dict[str, str]:
         )
     except Exception as error:  # Ray has no kind of errors for it
         return {"unreachable": str(error)}
-    here = NodeAffinitySchedulingStrategy(
+    here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
         ray.get_runtime_context().get_node_id(), soft=False
     )
     hosts = actor_class().options(name=PREFIX + this.name, scheduling_strategy=here)

@@ -15,7 +15,15 @@ from typing import Any, Protocol, cast
 
 from fastask._core.errors import NameTakenError
 from fastask._nodes.engine import Buffer, Peer
-from fastask._nodes.ray.wire import BYE, READY, Records, described, peer_from, record
+from fastask._nodes.ray.wire import (
+    BYE,
+    READY,
+    UNIX_ONLY,
+    Records,
+    described,
+    peer_from,
+    record,
+)
 
 START = 30.0
 """Seconds in which Ray must have started a host."""
@@ -61,7 +69,7 @@ class Pipe(asyncio.Protocol):
             elif self._owner is not None:
                 self._owner.told(kind, number, payload)
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         """Tell the owner that the host is dead, or who waits for it to be ready."""
         if not self._gone.done():
             self._gone.set_result(None)
@@ -108,8 +116,7 @@ async def opened(
     path = os.path.join(folder, "host")
     server = None
     try:
-        loop = asyncio.get_running_loop()
-        server = await loop.create_unix_server(lambda: pipe, path, backlog=1)
+        server = await listening(pipe, path)
         async with asyncio.timeout(START):
             order = {"join": join, "path": path, "peer": described(this).decode()}
             check(await launched(order, environment), this.name, join)
@@ -123,6 +130,14 @@ async def opened(
         if server is not None:
             server.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+async def listening(pipe: Pipe, path: str) -> asyncio.Server:
+    """Have a pipe take the host that connects to a path."""
+    if sys.platform != "win32":
+        loop = asyncio.get_running_loop()
+        return await loop.create_unix_server(lambda: pipe, path, backlog=1)
+    raise OSError(UNIX_ONLY)
 
 
 async def launched(

@@ -29,6 +29,9 @@ SOURCE = 16
 SMALL = 64 * 1024
 """Bytes: the buffers of a frame up to this size are copied out of what it came in."""
 
+UNIX_ONLY = 'the engine "ray" needs Unix sockets, which Windows has not'
+"""Why nothing starts there."""
+
 TEXTS = ("name", "incarnation", "address")
 
 _RECORD = Struct("<BIQ")  # kind, number of the peer, length
