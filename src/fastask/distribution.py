@@ -35,6 +35,7 @@ __all__ = [
 ENGINES = {
     "local": "fastask._nodes.local:LocalEngine",
     "dask": "fastask._nodes.dask:make_engine",
+    "ray": "fastask._nodes.ray:make_engine",
 }
 """The engines by name; what makes one is called with `workers` and `app`."""
 
@@ -96,14 +97,19 @@ def connect(
     Args:
         engine: `"local"`: worker processes of this program on this machine, restarted
             when they end; the cluster is this program and they. `"dask"`: nodes on
-            any machines, with a head (extra `dask`). Or an engine that you made.
+            any machines, with a head (extra `dask`). `"ray"`: nodes on the machines of
+            a Ray cluster that runs already, none of which it starts; Linux and macOS
+            (extra `ray`). Or an engine that you made.
         name: What other nodes call this one, as `"app@host"`; None makes one of the
             host's name. Workers of `"local"` are called `"app@host/0"` and so on.
         join: Where the cluster is. For `"dask"`: the `HOST:PORT` of its head, which
-            `python -m fastask scheduler` starts.
+            `python -m fastask scheduler` starts. For `"ray"`: `"auto"`, or the
+            `HOST:PORT` of a Ray cluster that has a node on this machine.
         security: How nodes know each other. For `"dask"`: the paths of PEM files as a
             mapping with the keys `ca`, `cert` and `key`, a `distributed.Security`, or
-            None on the loopback address.
+            None on the loopback address. For `"ray"`: what Ray asks for, as paths in a
+            mapping with the key `token`, those three keys, or all four; None takes it
+            from Ray's environment variables.
         workers: For `"local"`: how many; None means one for each CPU.
         app: What each node runs, this one too: children for a supervisor, or
             `"module:attribute"`, which is what `python -m fastask run` takes. None
@@ -119,8 +125,10 @@ def connect(
         TypeError: If an argument is of a wrong type.
         ModuleNotFoundError: If the engine needs an extra that is not installed.
         AlreadyStartedError: If this node is in a cluster; raised when it is awaited.
-        NameTakenError: If a live node of `"dask"` has the name; raised when awaited.
-        ConnectionError: If no head of `"dask"` lets this node in; raised when awaited.
+        OSError: If the engine is `"ray"` on Windows, which lacks Unix sockets.
+        NameTakenError: If a live node of the cluster has the name; raised when awaited.
+        ConnectionError: If no head of `"dask"`, or no Ray cluster, lets this node in;
+            raised when it is awaited.
         WorkerError: If a worker ended before it was up; raised when it is awaited.
 
     Example:

@@ -1,7 +1,8 @@
 """Clusters for the tests of nodes, one engine after the other.
 
 A test takes the fixture `cluster` and writes `async with cluster(2) as world:`. An
-engine is a parameter of `engine`, and a function here that starts such a cluster.
+engine is a parameter of `engine`, and a function here that starts such a cluster. Where
+one cannot be tested, test_engines.py says so.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ import fastask
 from fastask import TaskSupervisor
 from fastask._nodes.dask.security import RECIPE
 from fastask.distribution import ENGINES
-from tests.nodes import there
+from tests.nodes import ray_cluster, there
 from tests.nodes.cluster import Head, new_name, running_head, until
 from tests.nodes.fleet import Fleet, Fleets
+from tests.nodes.ray_fleet import Rays
 
 pytestmark = pytest.mark.slow
 
@@ -80,7 +82,7 @@ async def local(count: int, **options: Any) -> AsyncIterator[World]:
         yield World([f"app@host/{number}" for number in range(count)])
 
 
-class DaskWorld(World):
+class ProgramWorld(World):
     """A cluster whose nodes are programs of their own."""
 
     def __init__(self, fleet: Fleet) -> None:
@@ -109,10 +111,22 @@ async def dask(fleets: Fleets, count: int, **options: Any) -> AsyncIterator[Worl
     """A cluster of programs, which a restarter brings back."""
     if sys.platform == "win32":
         pytest.skip("a program that is killed here takes its console along")
-    world = DaskWorld(fleets.of(count))
+    world = ProgramWorld(fleets.of(count))
     join = world.fleet.head.address
     options = {"app": APP, "name": new_name(), "join": join, **options}
     async with fastask.connect("dask", **options):
+        await world.has_all()
+        yield world
+
+
+@asynccontextmanager
+async def ray(rays: Rays, count: int, **options: Any) -> AsyncIterator[World]:
+    """A cluster of programs on Ray, which a restarter brings back."""
+    world = ProgramWorld(rays.of(count))
+    head = world.fleet.head
+    joins = {"join": head.address, "security": head.security}
+    options = {"app": APP, "name": new_name(), **joins, **options}
+    async with fastask.connect("ray", **options):
         await world.has_all()
         yield world
 
@@ -124,7 +138,19 @@ def fleets() -> Iterator[Fleets]:
         yield fleets
 
 
-@pytest.fixture(params=list(ENGINES))
+@pytest.fixture(scope="session")
+def rays() -> Iterator[Rays]:
+    """The nodes on Ray of all tests."""
+    with Rays() as rays:
+        yield rays
+
+
+def left_out(engine: str) -> str | None:
+    """Why an engine cannot be tested here, and what to do about it."""
+    return ray_cluster.why_not() if engine == "ray" else None
+
+
+@pytest.fixture(params=[name for name in ENGINES if left_out(name) is None])
 def engine(request: pytest.FixtureRequest) -> str:
     """The name of the engine under test."""
     name: str = request.param
@@ -136,11 +162,12 @@ only_local = pytest.mark.parametrize("engine", ["local"], indirect=True)
 
 
 @pytest.fixture
-def cluster(engine: str, bare_main: None, fleets: Fleets) -> Cluster:
+def cluster(engine: str, bare_main: None, fleets: Fleets, rays: Rays) -> Cluster:
     """Start clusters of the engine under test."""
     worlds: dict[str, Cluster] = {
         "local": local,
         "dask": functools.partial(dask, fleets),
+        "ray": functools.partial(ray, rays),
     }
     return worlds[engine]
 

@@ -6,30 +6,45 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from tests.nodes.cluster import Head, Program, running_head, tls_options
 
 LASTING_APP = "tests.nodes.there:lasting_app"
 
 
-def node_program(head: Head, name: str, *options: str) -> Program:
+class Place(Protocol):
+    """What nodes join."""
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def security(self) -> Mapping[str, str] | None: ...
+
+
+def node_program(head: Place, name: str) -> Program:
     """Start a node by the command line; it runs `there.app`."""
     return Program(
         *["-m", "fastask", "node", "--engine=dask", f"--name={name}"],
         *[f"--join={head.address}", f"--app={LASTING_APP}"],
         *tls_options(head.security),
-        *options,
     )
 
 
 class Fleet:
     """A head, and nodes that return under their names when they are killed."""
 
-    def __init__(self, head: Head, names: list[str]) -> None:
+    def __init__(
+        self,
+        head: Place,
+        names: Sequence[str],
+        start: Callable[[Place, str], Program] = node_program,
+    ) -> None:
         self.head = head
-        self.programs = {name: node_program(head, name) for name in names}
+        self._start = start
+        self.programs = {name: start(head, name) for name in names}
 
     @property
     def names(self) -> list[str]:
@@ -39,7 +54,7 @@ class Fleet:
     def restart(self, name: str) -> None:
         """Kill a node, and have it return; nobody waits for that here."""
         self.programs[name].close()
-        self.programs[name] = node_program(self.head, name)
+        self.programs[name] = self._start(self.head, name)
 
     def stop(self, name: str) -> None:
         """Have a node stop in order, and return; wait for the first half."""
@@ -54,6 +69,15 @@ class Fleet:
                 self.restart(name)
             elif sys.platform != "win32":
                 program.go_on()
+
+    def have(self, names: Sequence[str]) -> None:
+        """Have these nodes, and no other."""
+        for name in [name for name in self.programs if name not in names]:
+            self.programs.pop(name).close()
+        for name in names:
+            if name not in self.programs:
+                self.programs[name] = self._start(self.head, name)
+        self.mend()
 
     def close(self) -> None:
         """End all of them."""

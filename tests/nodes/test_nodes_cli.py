@@ -16,30 +16,42 @@ from fastask.__main__ import main
 from fastask._nodes.dask import DaskEngine
 from tests.nodes.cluster import Head, Program, running_head
 
-WITHOUT_DISTRIBUTED = """
+WITHOUT = """
 import sys
-sys.modules["distributed"] = None
+sys.modules[sys.argv[1]] = None
 from fastask.__main__ import main
-sys.exit(main(["scheduler"]))
+sys.exit(main(sys.argv[2:]))
 """
 
 
 class TestImport:
-    def test_of_fastask_imports_no_distributed(self) -> None:
+    def test_of_fastask_imports_no_engine(self) -> None:
         code = "import sys, fastask, fastask.__main__; print(*sys.modules)"
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True
         )
 
-        assert not {"dask", "distributed", "tornado"} & set(done.stdout.split())
+        unwanted = {"dask", "distributed", "tornado", "ray"}
+        assert not unwanted & set(done.stdout.split())
 
-    def test_without_distributed_names_the_extra(self) -> None:
+    @pytest.mark.parametrize(
+        ("module", "extra", "command"),
+        [
+            ("distributed", "dask", ["scheduler"]),
+            ("ray", "ray", ["node", "--name=a@h", "--join=auto", "--engine=ray"]),
+        ],
+    )
+    def test_without_what_an_engine_needs_names_the_extra(
+        self, module: str, extra: str, command: list[str]
+    ) -> None:
         done = subprocess.run(
-            [sys.executable, "-c", WITHOUT_DISTRIBUTED], capture_output=True, text=True
+            [sys.executable, "-c", WITHOUT, module, *command],
+            capture_output=True,
+            text=True,
         )
 
         assert done.returncode == 2
-        assert 'pip install "fastask-otp[dask]"' in done.stderr
+        assert f'pip install "fastask-otp[{extra}]"' in done.stderr
 
 
 class TestScheduler:
@@ -111,6 +123,49 @@ class TestNode:
             "security": {"ca": "1", "cert": "2", "key": "3"},
             "net_ticktime": 20.0,
         }
+
+    def test_on_ray_joins_with_what_it_is_given(
+        self, connected: list[dict[str, Any]]
+    ) -> None:
+        arguments = ["--engine=ray", "--name=a@h", "--join=auto", "--token=secret"]
+        tls = ["--tls-ca=1", "--tls-cert=2", "--tls-key=3"]
+
+        assert main(["node", *arguments, *tls, "--net-ticktime=1"]) == 1
+        assert connected == [
+            {
+                "engine": "ray",
+                "name": "a@h",
+                "join": "auto",
+                "app": None,
+                "security": {"token": "secret", "ca": "1", "cert": "2", "key": "3"},
+                "net_ticktime": 1.0,
+            }
+        ]
+
+    def test_on_ray_leaves_security_to_the_environment(
+        self, connected: list[dict[str, Any]]
+    ) -> None:
+        assert main(["node", "--engine=ray", "--name=a@h", "--join=auto"]) == 1
+        assert connected[0]["security"] is None
+
+    @pytest.mark.parametrize(
+        ("option", "error"),
+        [
+            (["--engine=ray", "--host=127.0.0.1"], "a node on Ray has none"),
+            (["--engine=ray", "--port=9000"], "a node on Ray has none"),
+            (["--engine=dask", "--token=secret"], "--token is for --engine=ray"),
+        ],
+    )
+    def test_refuses_what_is_of_another_engine(
+        self,
+        option: list[str],
+        error: str,
+        connected: list[dict[str, Any]],
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        assert main(["node", "--name=a@h", "--join=10.0.0.1:1", *option]) == 2
+        assert error in capsys.readouterr().err
+        assert connected == []
 
     def test_needs_a_name(self, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit):

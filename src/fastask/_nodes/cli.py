@@ -27,9 +27,13 @@ address; elsewhere only with certificates.
 
 NODE = """\
 Runs a node until SIGINT or SIGTERM, then stops its children in reverse order and
-leaves the cluster. The exit status is 0 after an orderly stop, 1 when the node could
-not join or gave up, and 2 when the arguments do not fit.
+leaves the cluster. It is a node on Dask, with a head, or one on a Ray cluster that runs
+already and has a part on this machine. The exit status is 0 after an orderly stop, 1
+when the node could not join or gave up, and 2 when the arguments do not fit.
 """
+
+LEAST_TICKTIME, LEAST_OF_ANY = 11, 1
+"""Seconds, of a head and of a node; told here without what an engine imports."""
 
 
 def add_commands(commands: _Subparsers) -> None:
@@ -39,14 +43,18 @@ def add_commands(commands: _Subparsers) -> None:
     )
     parser.set_defaults(main=main_scheduler)
     _add_place(parser, "where it listens (default: 127.0.0.1)", 8786)
-    _add_common(parser)
+    _add_common(parser, _seconds)
 
     parser = commands.add_parser(
         "node", help="run a node of a cluster", description=NODE
     )
     parser.set_defaults(main=main_node)
     parser.add_argument("--name", required=True, metavar="NAME@HOST", help="its name")
-    parser.add_argument("--join", metavar="ADDRESS", help="HOST:PORT of the head")
+    parser.add_argument(
+        "--join",
+        metavar="ADDRESS",
+        help="HOST:PORT of the head; on Ray also `auto`, for the cluster that is here",
+    )
     parser.add_argument(
         "--app",
         metavar="MODULE:ATTRIBUTE",
@@ -55,11 +63,17 @@ def add_commands(commands: _Subparsers) -> None:
     parser.add_argument(
         "--engine",
         default="dask",
-        choices=["dask"],
+        choices=["dask", "ray"],
         help="what carries the nodes (default: %(default)s)",
     )
-    _add_place(parser, "where it listens (default: loopback, or towards the head)", 0)
-    _add_common(parser)
+    place = "where it listens, on Dask (default: loopback, or towards the head)"
+    _add_place(parser, place, 0)
+    _add_common(parser, _seconds_of_any)
+    parser.add_argument(
+        "--token",
+        metavar="FILE",
+        help="the token of the Ray cluster (default: what Ray's variables say)",
+    )
 
 
 def _add_place(parser: argparse.ArgumentParser, text: str, port: int) -> None:
@@ -73,7 +87,9 @@ def _add_place(parser: argparse.ArgumentParser, text: str, port: int) -> None:
     )
 
 
-def _add_common(parser: argparse.ArgumentParser) -> None:
+def _add_common(
+    parser: argparse.ArgumentParser, seconds: Callable[[str], float]
+) -> None:
     for key, text in {
         "ca": "the certificate of the authority, PEM",
         "cert": "the certificate, PEM",
@@ -82,7 +98,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--tls-{key}", metavar="FILE", help=text)
     parser.add_argument(
         "--net-ticktime",
-        type=_seconds,
+        type=seconds,
         default=60.0,
         metavar="SECONDS",
         help="how long a node may be silent (default: 60)",
@@ -102,14 +118,18 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _seconds(text: str) -> float:
+def _seconds(text: str, least: int = LEAST_TICKTIME) -> float:
     try:
         number = float(text)
     except ValueError:
         number = 0.0
-    if not 11 <= number < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a number >= 11, got {text!r}")
+    if not least <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number >= {least}, got {text!r}")
     return number
+
+
+def _seconds_of_any(text: str) -> float:
+    return _seconds(text, LEAST_OF_ANY)
 
 
 def security_from(arguments: argparse.Namespace) -> dict[str, str] | None:
@@ -165,14 +185,14 @@ def main_node(arguments: argparse.Namespace) -> int:
     """
 
     async def be_node() -> None:
-        from fastask._nodes.dask import DaskEngine
-
         fastask: Any = importlib.import_module("fastask")
+        carry = _by_ray if arguments.engine == "ray" else _by_dask
+        engine, security = carry(arguments)
         async with fastask.connect(
-            engine=DaskEngine(host=arguments.host, port=arguments.port),
+            engine=engine,
             name=arguments.name,
             join=arguments.join,
-            security=security_from(arguments),
+            security=security,
             app=arguments.app,
             net_ticktime=arguments.net_ticktime,
         ):
@@ -180,6 +200,26 @@ def main_node(arguments: argparse.Namespace) -> int:
             await sleep(None)
 
     return _complete("node", be_node, arguments.log_level)
+
+
+def _by_dask(arguments: argparse.Namespace) -> tuple[object, dict[str, str] | None]:
+    """Return the engine and the security of a node on Dask."""
+    if arguments.token is not None:
+        raise ValueError("--token is for --engine=ray: a head asks for certificates")
+    from fastask._nodes.dask import DaskEngine
+
+    engine = DaskEngine(host=arguments.host, port=arguments.port)
+    return engine, security_from(arguments)
+
+
+def _by_ray(arguments: argparse.Namespace) -> tuple[object, dict[str, str] | None]:
+    """Return the engine and the security of a node on Ray."""
+    if arguments.host is not None or arguments.port:
+        raise ValueError(
+            "--host and --port are for --engine=dask: a node on Ray has none"
+        )
+    token = {} if arguments.token is None else {"token": arguments.token}
+    return "ray", {**(security_from(arguments) or {}), **token} or None
 
 
 def _complete(

@@ -20,7 +20,7 @@ from fastask._core.ref import Ref, make_ref
 from fastask._core.remote import end, join_cluster, ref_target, stand_in, stand_in_ref
 from fastask._core.verb import send
 from fastask._nodes.codec import main_of_program
-from fastask._nodes.engine import Engine, Link, Peer
+from fastask._nodes.engine import Buffer, Engine, Link, Peer
 from fastask._nodes.events import NodeDown, NodeUp
 from fastask._nodes.line import Line
 from fastask._nodes.session import Session
@@ -53,6 +53,7 @@ class Cluster:
         self._home: weakref.WeakValueDictionary[tuple[int, int], Process[Any]]
         self._home = weakref.WeakValueDictionary()
         self._held: dict[tuple[int, int], list[tuple[Session, Message]]] = {}
+        self.early: list[tuple[Line, list[Buffer]]] = []  # came before this node joined
         self._is_left = False
 
     @staticmethod
@@ -79,6 +80,9 @@ class Cluster:
         self.name = me.name
         self.mark = self.mark_of(me.incarnation)
         join_cluster(self.loop, self)
+        for line, frame in self.early:
+            self.loop.call_soon(line.received, frame)
+        self.early.clear()
 
     async def leave(self) -> None:
         """Say goodbye and be a node no more; all refs end with `NOCONNECTION`."""

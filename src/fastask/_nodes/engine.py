@@ -82,7 +82,7 @@ class Listener(Protocol):
     def peer_down(self, peer: Peer) -> None: ...
 
     def accepted(self, link: Link) -> Receiver:
-        """Take a link that another node has opened."""
+        """Take a link that another node has opened, even before `start` is over."""
         ...
 
 

@@ -94,6 +94,10 @@ class Line:
 
     def received(self, frame: list[bytes | bytearray | memoryview]) -> None:
         """Take a frame."""
+        if self.cluster.me is None:
+            # Others see this node, and may call it, before it knows what it is called.
+            self.cluster.early.append((self, frame))
+            return
         if self.is_open:
             assert self.session is not None
             self.session.received(frame)
