@@ -59,6 +59,7 @@ cdef bint is_simple(const char *data, Py_ssize_t size, Head *head) noexcept:
     False says that it is wrong, or that a message of it has buffers of its own.
     """
     cdef Py_ssize_t position = HEAD
+    cdef unsigned long long length
     cdef unsigned int left
     cdef int kind
     if size < HEAD or _get(data, 2) != MAGIC or data[2] != VERSION:
@@ -75,9 +76,10 @@ cdef bint is_simple(const char *data, Py_ssize_t size, Head *head) noexcept:
         kind = <unsigned char>data[position]
         if not LEAST_KIND <= kind <= MOST_KIND or data[position + 2] or data[position + 3]:
             return False
-        left -= 1
+        length = _get(data + position + 4, 4)
         position += HEADER
-        if size - position < <Py_ssize_t>_get(data + position - HEADER + 4, 4):
+        if <unsigned long long>(size - position) < length:
             return False
-        position += <Py_ssize_t>_get(data + position - HEADER + 4, 4)
+        position += <Py_ssize_t>length
+        left -= 1
     return position == size
