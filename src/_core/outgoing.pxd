@@ -1,6 +1,10 @@
 from fastask._core.hub cimport Hub
 
 
+cdef enum:
+    LONG = 64 * 1024    # bytes from which on data are seen to by the class above
+
+
 cdef class Outgoing:
     # What leaves by a link: messages that are gathered for the next frame.
     cdef Hub hub

@@ -13,7 +13,7 @@ from fastask._core.frame cimport HEAD, HEADER, put_head, put_header
 from fastask._core.hub cimport Hub
 
 cdef enum:
-    FULL = 64 * 1024        # bytes, and
+    FULL = LONG             # bytes, and
     MANY = 256              # messages, with which a frame leaves at once
     ROOM = 4096             # bytes that are kept for what is gathered
 
@@ -39,7 +39,7 @@ cdef class Outgoing:
         """Have a message leave soon, after those that `sender` sent before."""
         if self.is_closed:
             return
-        if buffers or self.is_ordering or len(data) >= FULL:
+        if buffers or self.is_ordering or len(data) >= LONG:
             self.put_long(kind, flags, serial, number, origin, data, buffers, sender)
         else:
             self.post(kind, flags, serial, number, origin, data)

@@ -1,15 +1,16 @@
 """Traffic: what goes over a link between two nodes. Layer 14.
 
-A plain message to a process, of what `term` can write, goes from one mailbox to the
-other without a step in Python. The class above, a session, does whatever is left: what
-this does not know, and what is wrong.
+A message to a process, of what `term` can write, goes from one mailbox to the other
+without a step in Python. The class above, a session, does whatever is left: what this
+does not know, and what is wrong.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
+from fastask._core.current cimport current_or_none
 from fastask._core.frame cimport CONTROL, HEAD, HEADER, SEND, Head, Header, get_header, is_simple
 from fastask._core.hub cimport Hub  # no-cython-lint: for its Py_DECREF
-from fastask._core.outgoing cimport Outgoing
+from fastask._core.outgoing cimport LONG, Outgoing
 from fastask._core.process cimport Process
 from fastask._core.remote cimport NAME, PROCESS, Remote
 from fastask._core.scheduler cimport scheduler_of
@@ -36,15 +37,21 @@ cdef class Traffic:
 
     def message(self, Remote remote, message):
         """Send a message to a process, a name or a ref."""
+        cdef Outgoing outbox = self.outbox
         cdef object data
-        if remote.tag != NAME and not self.outbox.is_ordering:
-            data = self.terms.write(self, message)
-            if data is not None:
-                self.outbox.post(
-                    SEND, remote.tag, 0, remote.number, remote.origin, <bytes>data
-                )
-                return
-        self.say(remote, message)
+        cdef object buffers = ()
+        if remote.tag == NAME:
+            message = remote.meant, message
+        data = self.terms.write(self, message)
+        if data is None:
+            data, buffers = self.pickle(message, "message")
+        if buffers or outbox.is_ordering or len(data) >= LONG:
+            outbox.put(
+                SEND, remote.tag, 0, remote.number, remote.origin, data, buffers,
+                current_or_none(),
+            )
+        else:
+            outbox.post(SEND, remote.tag, 0, remote.number, remote.origin, <bytes>data)
 
     def write(self, value):
         """Return a value as bytes, or None where that takes pickle."""
@@ -116,7 +123,7 @@ cdef class Traffic:
         self, unsigned long long origin, unsigned long long number,
         const unsigned char *data, Py_ssize_t size,
     ) except -1:
-        """Deliver a message to a process that is there, if it is a simple one."""
+        """Deliver a message to a process; False: there is none, or none yet."""
         cdef object process = self.exports.get((origin, number))
         cdef object value
         if process is None:
@@ -124,12 +131,9 @@ cdef class Traffic:
         try:
             value = self.terms.read(self, data, size)
             if value is OTHER:
-                return False
-        except Exception:
-            return False  # it is read once more, and told
-        try:
+                value = self.unpickle(PyBytes_FromStringAndSize(<char *>data, size), ())
             deliver(<Process>process, value)
-        except Exception:
+        except Exception:  # whatever a user's class raises
             self.was_not_delivered()
         return True
 

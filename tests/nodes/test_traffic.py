@@ -43,7 +43,6 @@ class Noted(Traffic):
         self.loop = loop
         self.left: list[list[Buffer]] = []
         self.heeded: list[Message] = []
-        self.said: list[object] = []
         self.pickled: list[Buffer] = []
         self.undelivered = 0
 
@@ -52,9 +51,6 @@ class Noted(Traffic):
 
     def heed(self, message: Message) -> None:
         self.heeded.append(message)
-
-    def say(self, remote: Any, message: object) -> None:
-        self.said.append(message)
 
     def give_back(self, credit: int) -> None:
         pass

@@ -27,9 +27,6 @@ BIG = 1024 * 1024
 CHUNK = 128 * 1024
 """Bytes of a chunk."""
 
-FULL = 64 * 1024
-"""Bytes from which on it matters who sends a message: it may wait."""
-
 _CHUNK = int(Kind.CHUNK)
 _Message = tuple[bytes, list[Buffer], int]
 """What stands in a frame's first buffer, the others, and the bytes of all of them."""
@@ -50,10 +47,6 @@ class Outbox(Outgoing):
         self._drained: asyncio.Future[None] | None = None
 
     # Messages that are long, or behind such a one.
-
-    def needs_sender(self, data: bytes, buffers: Sequence[bytes]) -> bool:
-        """Tell whether it matters who sends this message."""
-        return bool(self.is_ordering or buffers) or len(data) >= FULL
 
     def put_long(
         self,

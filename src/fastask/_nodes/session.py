@@ -346,24 +346,6 @@ class Session(Traffic):
             buffers, source_here(),
         )  # fmt: skip
 
-    def say(self, remote: Remote, message: object) -> None:
-        """Send a message that takes pickle, has a name to find, or has to wait."""
-        if remote.tag == NAME:
-            message = remote.meant, message
-        data, buffers = self.dumps(message, "message")
-        outbox = self.outbox
-        sender = source_here() if outbox.needs_sender(data, buffers) else None
-        outbox.put(
-            Kind.SEND,
-            remote.tag,
-            0,
-            remote.number,
-            remote.origin,
-            data,
-            buffers,
-            sender,
-        )
-
     def exit(self, remote: Remote, source: Process[Any] | None, reason: object) -> None:
         """Send the exit signal of a call."""
         self._signal(Kind.EXIT, remote, source, reason)
@@ -521,7 +503,11 @@ class Session(Traffic):
     def dumps(self, value: object, what: str) -> codec.Encoded:
         """Write a value, which is `what`; raises TypeError if that cannot be done."""
         data = self.write(value)
-        return codec.dumps(self, value, what) if data is None else (data, [])
+        return self.pickle(value, what) if data is None else (data, [])
+
+    def pickle(self, value: object, what: str) -> codec.Encoded:
+        """Write a value that takes pickle."""
+        return codec.dumps(self, value, what)
 
     def unpickle(self, data: Buffer, buffers: Sequence[Buffer]) -> Any:
         """Read a value that takes pickle."""
