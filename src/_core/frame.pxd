@@ -1,4 +1,4 @@
-cdef enum:
+cdef enum:              # as `fastask._nodes.wire` has them
     MAGIC = 0xFA57
     VERSION = 1
     CONTROL = 1         # the flag of a frame that needs no credit

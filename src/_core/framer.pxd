@@ -1,5 +1,3 @@
-
-
 cdef class Framer:
     # Both directions of a stream of bytes.
     cdef public object transport    # the loop's, or None

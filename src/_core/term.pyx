@@ -82,6 +82,7 @@ cdef struct Reader:
 
 @cython.final
 cdef class Terms:
+    """Writes plain values for another node, and reads those that it wrote."""
 
     def __init__(self, Hub hub, mark, bytes theirs, bytes ours):
         self.hub = hub

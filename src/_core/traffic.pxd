@@ -15,7 +15,7 @@ cdef class Traffic:
     cdef public bint is_closed
 
     cdef bint take_simple(self, bytes frame) except -1
-    cdef int take_message(self, bytes frame, Py_ssize_t position) except -1
+    cdef Py_ssize_t take_message(self, bytes frame, Py_ssize_t position) except -1
     cdef bint deliver_here(
         self, unsigned long long origin, unsigned long long number,
         const unsigned char *data, Py_ssize_t size,

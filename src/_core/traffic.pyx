@@ -67,14 +67,18 @@ cdef class Traffic:
         """
         try:
             self.hub.call_in_turn(self._take, frame)
-        except (KeyboardInterrupt, SystemExit) as error:
+        except (KeyboardInterrupt, SystemExit) as error:  # raised by the loop
             self.hub.loop.call_soon(_raise, error)
 
     def _take(self, list frame):
-        if len(frame) != 1 or type(frame[0]) is not bytes:
-            self.take(frame)
-        elif not self.take_simple(<bytes>frame[0]):
-            self.take(frame)
+        try:
+            if len(frame) != 1 or type(frame[0]) is not bytes:
+                self.take(frame)
+            elif not self.take_simple(<bytes>frame[0]):
+                self.take(frame)
+        except (KeyboardInterrupt, SystemExit):  # raised again
+            self.close("an interrupt hit what it brought")  # the rest of that is lost
+            raise
 
     cdef bint take_simple(self, bytes frame) except -1:
         """Take a frame of one buffer; False: there is more to it, and nothing is done."""
@@ -102,7 +106,7 @@ cdef class Traffic:
             self.give_back(self.taken)
             self.taken = 0
 
-    cdef int take_message(self, bytes frame, Py_ssize_t position) except -1:
+    cdef Py_ssize_t take_message(self, bytes frame, Py_ssize_t position) except -1:
         """Do what the message at a place says; return how long it is."""
         cdef const char *data = PyBytes_AS_STRING(frame) + position
         cdef Header header

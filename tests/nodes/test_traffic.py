@@ -15,8 +15,9 @@ import fastask
 from fastask._core.remote import is_remembered, stand_in, wire_name
 from fastask._core.traffic import Traffic
 from fastask._nodes import codec
-from fastask._nodes.engine import Buffer
+from fastask._nodes.engine import Buffer, Peer
 from fastask._nodes.outbox import Outbox
+from fastask._nodes.socket_link import SocketLink
 from fastask._nodes.wire import (
     CONTROL,
     HEAD,
@@ -54,6 +55,9 @@ class Noted(Traffic):
 
     def give_back(self, credit: int) -> None:
         pass
+
+    def close(self, reason: object) -> None:
+        self.is_closed = True
 
     def was_not_delivered(self) -> None:
         self.undelivered += 1
@@ -343,3 +347,85 @@ class TestMessages:
         assert sent == [1, 2, 3, 4]
         outbox.close()
         gc.collect()
+
+
+class Wire:
+    """A transport whose bytes the test takes to the other side."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.is_aborted = False
+
+    def write(self, data: bytes) -> None:
+        self.written.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return self.is_aborted
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+
+class Taker:
+    """Who gets what a link brings."""
+
+    def __init__(self) -> None:
+        self.frames: list[list[bytes]] = []
+        self.ends: Wire | None = None
+
+    def received(self, frame: list[Buffer]) -> None:
+        self.frames.append([bytes(buffer) for buffer in frame])
+        if self.ends is not None:
+            self.ends.abort()
+
+    def closed(self, reason: object) -> None:
+        pass
+
+
+def socket_link() -> tuple[SocketLink, Wire, Taker]:
+    wire, taker = Wire(), Taker()
+    link = SocketLink(Peer("b", "b-1", "here"), lambda _: taker)
+    link.connection_made(wire)  # type: ignore[arg-type]  # the part that it uses
+    return link, wire, taker
+
+
+class TestStreams:
+    async def test_frames_arrive_as_they_were_sent_however_they_are_cut(self) -> None:
+        chance = random.Random(5)
+        sizes = [0, 1, 40, 300, 64 * 1024, 64 * 1024 + 1]
+        for _ in range(60):
+            sender, wire, _ = socket_link()
+            receiver, _, taker = socket_link()
+            frames = [
+                [
+                    chance.randbytes(chance.choice(sizes))
+                    for _ in range(chance.choice([1, 1, 1, 0, 2, 70]))
+                ]
+                for _ in range(chance.randrange(6))
+            ]
+            for frame in frames:
+                sender.send(frame)
+            stream = b"".join(wire.written)
+            while stream:
+                cut = chance.choice([1, 5, 12, 100, 10_000, 1 << 20])
+                receiver.data_received(stream[:cut])
+                stream = stream[cut:]
+
+            assert taker.frames == frames
+
+    async def test_what_is_no_frame_ends_the_link(self) -> None:
+        link, wire, taker = socket_link()
+        link.send([b"right"])
+        link.data_received(wire.written[0] + b"\xff" * 20)
+
+        assert wire.is_aborted
+        assert taker.frames == [[b"right"]]
+
+    async def test_nothing_is_brought_once_it_is_closed(self) -> None:
+        link, wire, taker = socket_link()
+        for _ in range(2):
+            link.send([b"right"])
+        taker.ends = wire
+        link.data_received(b"".join(wire.written))
+
+        assert taker.frames == [[b"right"]]
