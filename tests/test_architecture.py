@@ -32,6 +32,7 @@ LAYERS = {
     "ref": 0,
     "message": 0,
     "wheel": 0,
+    "frame": 0,
     "answer": 1,
     "mailbox": 1,
     "hub": 1,
@@ -42,6 +43,8 @@ LAYERS = {
     "future": 3,
     "report": 3,
     "thread": 3,
+    "framer": 3,
+    "outgoing": 3,
     "signal": 4,
     "request": 4,
     "worker": 4,
@@ -65,6 +68,8 @@ LAYERS = {
     "stream": 12,
     "remote": 12,
     "supervise": 13,
+    "term": 13,
+    "traffic": 14,
 }
 
 # Imports (never cimports) within a layer, each with its reason.

@@ -11,15 +11,19 @@ cdef class Dispatcher(Stepper):
     cdef object inbox               # deque of calls from other threads
     cdef bint inbox_signalled
     cdef object inbox_handle        # the loop's, of the call that sees to the inbox
+    cdef list last_calls            # what is called when the turn is over (I29)
     cdef object keeper              # asynchronous generator that the loop closes
     cdef int stride                 # steps until the drain looks at the clock
 
     cdef int keep(self) except -1
     cdef int post(self, tuple call) except -1
 
-    cdef int _turn(self, Process process) except -1
-    cdef int _run(self, Process process) except -1
+    cdef int _make_last_calls(self) except -1
+    cdef int _turn(self, Process process, object call, object argument) except -1
+    cdef int _run(self, Process process, object call, object argument) except -1
+    cdef int _step_after(self, object call, object argument) except -1
     cdef int _step_in_order(self) except -1
+    cdef int _step_until(self, long long end) except -1
     cdef int _call_back(self, Process process) except -1
     cdef int _step_chosen(self) except -1
     cdef Process _take_chosen(self)

@@ -49,6 +49,7 @@ cdef class Dispatcher(Stepper):
         self.drain_callback = self._drain
         self.look_callback = self._look
         self.inbox = deque()
+        self.last_calls = []
         self.stride = 1
         self.ready = ready_of(loop)
 
@@ -81,12 +82,12 @@ cdef class Dispatcher(Stepper):
             self.armed -= 1
         if self.keeper is None:
             self.keep()
-        self._turn(None)
+        self._turn(None, None, None)
 
     def _look(self):
         """See to the timers and the other threads, unless an armed drain does."""
         if not self.draining and not self.is_armed():
-            self._turn(None)
+            self._turn(None, None, None)
 
     cdef int resume(self, object target) except -1:
         cdef Process process = <Process>target
@@ -95,10 +96,33 @@ cdef class Dispatcher(Stepper):
         if process.life != WAITING or process.adopted:
             return 0
         process.life = RUNNABLE
-        return self._turn(process)
+        return self._turn(process, None, None)
 
-    cdef int _turn(self, Process process) except -1:
-        """Have one process step, or all that can, in a callback of the loop."""
+    cdef int call_in_turn(self, object call, object argument) except -1:
+        if (
+            self.draining or self.chooser is not None or self.halted
+            or self.is_armed()  # that drain has its place, and steps whom the call wakes
+        ):
+            call(argument)
+            return 0
+        if self.keeper is None:
+            self.keep()
+        return self._turn(None, call, argument)
+
+    cdef int call_last(self, object call) except -1:
+        self.last_calls.append(call)
+        return self.arm()
+
+    cdef int _make_last_calls(self) except -1:
+        while self.last_calls:
+            self.last_calls.pop()()
+        return 0
+
+    cdef int _turn(self, Process process, object call, object argument) except -1:
+        """Have one process step, or all that can, in a callback of the loop.
+
+        `call`: what is called before that, in the same turn.
+        """
         cdef PyObject *outer
         cdef object task
         if self.rests:
@@ -107,27 +131,34 @@ cdef class Dispatcher(Stepper):
         self.draining = True
         outer = swap_running_hub(<PyObject *>self)
         try:
-            self._run(process)
+            self._run(process, call, argument)
+            if self.last_calls:
+                self._make_last_calls()
         finally:
             swap_running_hub(outer)
             self.draining = self.stepping = False
             self.running = None
             try:
-                if (self.run_head is not NULL or self.inbox) and not self.halted:
+                if (
+                    (self.run_head is not NULL or self.inbox or self.last_calls)
+                    and not self.halted
+                ):
                     self.arm()
                 self._arm_timer()
             finally:
                 self._enter(task)
 
-    cdef int _run(self, Process process) except -1:
+    cdef int _run(self, Process process, object call, object argument) except -1:
         try:
             if process is not None:
                 self.clock = now_ns()
                 self.stepped = process
                 return self.step(process)
-            if self.chooser is None:
-                return self._step_in_order()
-            return self._step_chosen()
+            if self.chooser is not None:
+                return self._step_chosen()
+            if call is not None:
+                return self._step_after(call, argument)
+            return self._step_in_order()
         except BaseException as error:  # raised again
             if self.stepped is not None:
                 self._rescue(self.stepped, error)
@@ -135,11 +166,18 @@ cdef class Dispatcher(Stepper):
         finally:
             self.stepped = None
 
-    cdef int _step_in_order(self) except -1:
-        cdef Process process
+    cdef int _step_after(self, object call, object argument) except -1:
+        """Make a call of the loop, and step whom it woke."""
         cdef long long now = now_ns()
-        cdef long long end = now + BUDGET
-        cdef int steps = 0
+        self.clock = now
+        if self.wheel.armed:
+            self.wheel.advance(now)
+        self.stepping = True  # so who takes asyncio's turns finds his place (I24)
+        call(argument)
+        return self._step_until(now + BUDGET)
+
+    cdef int _step_in_order(self) except -1:
+        cdef long long now = now_ns()
         self.clock = now
         self._take_inbox()
         self.wheel.advance(now)
@@ -147,6 +185,13 @@ cdef class Dispatcher(Stepper):
         if self.run_head is not NULL and (<Process>self.run_head).opens:
             (<Process>self.run_head).opens = False  # the batch is ours
             self.opened -= 1
+        return self._step_until(now + BUDGET)
+
+    cdef int _step_until(self, long long end) except -1:
+        """Step the run queue to its end, or to that of its first batch or of the time."""
+        cdef Process process
+        cdef long long now
+        cdef int steps = 0
         while True:
             if self.run_head is NULL:
                 # Time has passed: what is due may make a process runnable.

@@ -62,6 +62,8 @@ cdef class Hub:
     cdef int arm(self) except -1
     cdef int arm_again(self) except -1
     cdef int resume(self, object process) except -1
+    cdef int call_in_turn(self, object call, object argument) except -1
+    cdef int call_last(self, object call) except -1
     cdef int kill(self, object process, object reason) except -1
     cdef int begin_exit(self, object process) except -1
     cdef bint interrupts(self) except -1

@@ -80,6 +80,18 @@ cdef class Hub:
         """Step a process in the callback of the loop that tells it to go on."""
         raise SystemError("a hub is driven by its scheduler")
 
+    cdef int call_in_turn(self, object call, object argument) except -1:
+        """Make a call in a callback of the loop, and have whom it wakes step at once.
+
+        In a drain, or before one that is armed, it is the call alone: that drain steps
+        them, in the order that it keeps.
+        """
+        raise SystemError("a hub is driven by its scheduler")
+
+    cdef int call_last(self, object call) except -1:
+        """Have a call made at the end of the turn, or of the next one (I29)."""
+        raise SystemError("a hub is driven by its scheduler")
+
     cdef int kill(self, object process, object reason) except -1:
         """End a process now, honouring no await."""
         raise SystemError("a hub is driven by its scheduler")

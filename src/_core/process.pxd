@@ -61,6 +61,7 @@ cdef class Extra:
     cdef int cancels            # by asyncio, that were not taken back
     cdef PyObject *timers       # that send to the process; borrowed from the wheel
     cdef tuple abroad           # how other nodes name the process, once one knows it (I27)
+    cdef unsigned long long abroad_of   # the mark of the node that remembers it under that name
 
 
 cdef class Process:

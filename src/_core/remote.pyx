@@ -251,9 +251,9 @@ def wire_name(Process process):
     return extra.abroad
 
 
-def exports(loop):
-    """Return the live processes that other nodes know, by origin and number."""
-    return scheduler_of(loop).exported
+def is_remembered(Process process, mark):
+    """The node of that mark knows the process by its name, and finds it when it is dead."""
+    process.extras().abroad_of = mark
 
 
 # What a process of this node asks for.

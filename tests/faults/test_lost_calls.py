@@ -11,6 +11,10 @@ import pytest
 
 import fastask
 from fastask import Process, receive, self_, send, sleep, spawn
+from fastask._core.traffic import Traffic
+from fastask._nodes.codec import OURS, THEIRS
+from fastask._nodes.outbox import Outbox
+from fastask._nodes.wire import HEAD, HEADER, MAGIC, VERSION, Kind, parse
 
 FOR_EVER = 3600.0
 """A grace that outlasts the time limit of a test: who waits for its end fails."""
@@ -236,3 +240,123 @@ def test_messages_of_other_threads_arrive_after_a_lost_look_at_them(
     loop.run_forever()
 
     assert got == [1, 2]
+
+
+class Link:
+    """A link that keeps what is sent by it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.kinds: list[int] = []
+        self.interrupts = False
+
+    def send(self, frame: list[bytes]) -> None:
+        if self.interrupts:
+            self.interrupts = False
+            raise KeyboardInterrupt
+        self.kinds += [message[0] for message in parse(frame)[3]]
+        self.loop.stop()
+
+
+def outbox_of(loop: asyncio.AbstractEventLoop) -> tuple[Outbox, Link]:
+    """Return what writes to another node, and the link that takes it there."""
+    outbox, link = Outbox(loop, 1), Link(loop)
+    outbox.open(link)  # type: ignore[arg-type]  # the part of one that is used
+    return outbox, link
+
+
+def put(outbox: Outbox, kind: int) -> None:
+    outbox.put(kind, 0, 0, 0, 0, b"")
+
+
+def test_what_was_written_leaves_after_a_lost_drain_with_what_is_written_next(
+    monkeypatch: pytest.MonkeyPatch,
+    loop: asyncio.AbstractEventLoop,
+    kept: list[BaseException] | None,
+) -> None:
+    outbox, link = outbox_of(loop)
+    loop.call_soon(put, outbox, Kind.SEND)
+    interrupt(monkeypatch, loop, "_drain", kept)
+
+    loop.call_soon(put, outbox, Kind.EXIT)
+    loop.run_forever()
+
+    assert link.kinds == [Kind.SEND, Kind.EXIT]
+
+
+def test_what_was_written_leaves_after_a_lost_drain_when_somebody_is_woken(
+    monkeypatch: pytest.MonkeyPatch,
+    loop: asyncio.AbstractEventLoop,
+    kept: list[BaseException] | None,
+) -> None:
+    outbox, link = outbox_of(loop)
+    got: list[Any] = []
+    process = started(loop, echo, got)
+    loop.call_soon(put, outbox, Kind.SEND)
+    interrupt(monkeypatch, loop, "_drain", kept)
+
+    loop.call_soon(send, process, "go")
+    loop.run_forever()
+
+    assert (got, link.kinds) == (["go"], [Kind.SEND])
+
+
+def test_what_was_written_in_a_turn_leaves_although_the_turn_was_interrupted(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    outbox, link = outbox_of(loop)
+
+    async def writes() -> None:
+        put(outbox, Kind.SEND)
+        raise KeyboardInterrupt
+
+    async def main() -> None:
+        spawn(writes)
+
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(main())
+        loop.run_forever()
+    loop.run_forever()
+
+    assert link.kinds == [Kind.SEND]
+
+
+def test_what_another_link_takes_leaves_although_one_was_interrupted(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    first, second = outbox_of(loop), outbox_of(loop)
+    for outbox, link in (first, second):
+        loop.call_soon(put, outbox, Kind.SEND)
+        link.interrupts = True
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_forever()
+    loop.call_soon(put, first[0], Kind.EXIT)
+    loop.call_soon(put, second[0], Kind.EXIT)
+    loop.run_forever()
+
+    assert first[1].kinds == second[1].kinds == [Kind.EXIT]
+
+
+def test_an_interrupt_amid_what_a_link_brings_closes_it_as_the_rest_is_lost(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    closed: list[object] = []
+
+    class Interrupted(Traffic):
+        def heed(self, message: object) -> None:
+            raise KeyboardInterrupt
+
+        def close(self, reason: object) -> None:
+            closed.append(reason)
+
+    outbox, _ = outbox_of(loop)
+    traffic = Interrupted(loop, 1, 2, THEIRS, OURS, outbox)
+    message = HEADER.pack(Kind.WATCH, 0, 0, 0, 1, 0, 0)
+    head = HEAD.pack(MAGIC, VERSION, 0, 2, 2, 1)
+    loop.call_soon(traffic.received, [head + message + message])
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_forever()
+
+    assert closed == ["an interrupt hit what it brought"]

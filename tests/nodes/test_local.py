@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -300,3 +301,31 @@ class TestSupervision:
             await asyncio.get_running_loop().run_in_executor(
                 None, wait_for_the_end_of, [pid]
             )
+
+
+class TestTurns:
+    def test_who_exits_the_program_for_a_message_exits_it(
+        self, loop_factory: Callable[[], asyncio.AbstractEventLoop]
+    ) -> None:
+        """A loop takes an error where it brings data for one of the connection."""
+        seen = []
+
+        async def exits() -> None:
+            await fastask.receive()
+            seen.append(fastask.nodes())
+            raise SystemExit(3)
+
+        async def main() -> None:
+            async with fastask.connect(workers=1):
+                (node,) = fastask.nodes()
+                tasks = TaskSupervisor.ref("task_supervisor", node)
+                echo = await tasks.start_child(there.echo)
+                process = fastask.spawn(exits)
+                fastask.send(echo, (process, "go"))
+                await fastask.sleep(20)
+
+        with pytest.raises(SystemExit) as caught:
+            fastask.run(main, loop_factory=loop_factory)
+
+        assert caught.value.code == 3
+        assert len(seen) == 1

@@ -571,3 +571,94 @@ class TestCode:
                 TypeError, match=r"pip install 'fastask-otp\[cluster\]'"
             ):
                 TaskSupervisor.ref("t", PEER.name).async_nolink(closure)
+
+
+class TestTurns:
+    """A frame is taken in a callback of the loop; whom it wakes has his turn there."""
+
+    async def test_who_is_woken_goes_on_and_what_he_sends_leaves_at_once(self) -> None:
+        async with fake() as engine:
+            fastask.send(Address("x", PEER.name), 1)
+            link = await opened(engine)
+            heard = asyncio.get_running_loop().create_future()
+
+            async def echo() -> None:
+                while True:
+                    fastask.send(Address("x", PEER.name), await fastask.receive())
+
+            def bring() -> None:
+                link.say(Kind.SEND, pickle.dumps(("echo", "hello")), flags=1)
+                heard.set_result([pickle.loads(m[5]) for m in link.heard()])
+
+            process = fastask.spawn(echo)
+            fastask.register("echo", process)
+            await turns()
+            link.heard()
+            asyncio.get_running_loop().call_soon(bring)
+
+            assert await heard == [("x", "hello")]
+            fastask.exit(process, fastask.KILL)
+
+    async def test_what_several_frames_bring_is_taken_in_their_order(self) -> None:
+        async with fake() as engine:
+            fastask.send(Address("x", PEER.name), 1)
+            link = await opened(engine)
+            fastask.register("me")
+
+            def bring() -> None:
+                for number in range(3):
+                    link.say(Kind.SEND, pickle.dumps(("me", number)), flags=1)
+
+            asyncio.get_running_loop().call_soon(bring)
+
+            assert [await fastask.receive() for _ in range(3)] == [0, 1, 2]
+            fastask.unregister("me")
+
+    async def test_a_process_that_closes_the_link_gets_no_more_of_the_frame(
+        self,
+    ) -> None:
+        async with fake() as engine:
+            fastask.send(Address("x", PEER.name), 1)
+            link = await opened(engine)
+            fastask.register("me")
+
+            def bring() -> None:
+                link.say(Kind.SEND, pickle.dumps(("me", "first")), flags=1)
+                link.say(Kind.GOODBYE)
+                link.say(Kind.SEND, pickle.dumps(("me", "late")), flags=1)
+
+            asyncio.get_running_loop().call_soon(bring)
+
+            assert await fastask.receive() == "first"
+            await turns()
+            assert fastask.receive_nowait(default=None) is None
+            fastask.unregister("me")
+
+    async def test_a_task_of_asyncio_keeps_its_place_behind_what_the_loop_calls(
+        self,
+    ) -> None:
+        async with fake() as engine:
+            fastask.send(Address("x", PEER.name), 1)
+            link = await opened(engine)
+            loop, order = asyncio.get_running_loop(), list[str]()
+
+            async def task() -> None:
+                fastask.register("task")
+                await fastask.receive()
+                order.append("task")
+
+            def bring() -> None:
+                loop.call_soon(order.append, "called before")
+                link.say(Kind.SEND, pickle.dumps(("task", 1)), flags=1)
+                loop.call_soon(order.append, "called after")
+
+            before = loop.get_task_factory()
+            loop.set_task_factory(fastask.task_factory)
+            waiting = loop.create_task(task())
+            loop.set_task_factory(before)
+            await turns()
+            loop.call_soon(bring)
+            await waiting
+            await turns()
+
+            assert order == ["called before", "task", "called after"]

@@ -287,7 +287,7 @@ def _on_chunk(
 ) -> None:
     s.chunks.setdefault(serial, []).append(data)
     if flags & LAST:
-        s.handle([parse_big(bytearray().join(s.chunks.pop(serial)))])
+        s.heed(parse_big(bytearray().join(s.chunks.pop(serial))))
 
 
 def _on_goodbye(

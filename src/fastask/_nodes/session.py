@@ -20,8 +20,8 @@ from fastask._core.remote import (
     Watch,
     drop_call,
     end,
-    exports,
     home_of,
+    is_remembered,
     parts_of,
     settle_call,
     source_here,
@@ -33,6 +33,7 @@ from fastask._core.remote import (
     wire_name,
 )
 from fastask._core.request import GenCall
+from fastask._core.traffic import Traffic
 from fastask._nodes import codec
 from fastask._nodes.engine import Buffer, Link
 from fastask._nodes.hearing import HANDLERS, TO_PROCESS
@@ -54,11 +55,8 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("fastask")
 
-TAKEN = 256 * 1024
-"""Bytes after which the other side is told that they were taken."""
 
-
-class Session:
+class Session(Traffic):
     """What goes between this node and another one while their link lives.
 
     It begins before there is a link: what is said meanwhile waits for it. It ends once,
@@ -66,21 +64,24 @@ class Session:
     """
 
     def __init__(self, cluster: Cluster, name: str, incarnation: str) -> None:
+        super().__init__(
+            cluster.loop,
+            cluster.mark,
+            cluster.mark_of(incarnation),
+            codec.THEIRS,
+            codec.OURS,
+            Outbox(cluster.loop, cluster.mark),
+        )
         self.cluster = cluster
         self.name = name
         self.incarnation = incarnation
-        self.mark = cluster.mark_of(incarnation)
         self.loop = cluster.loop
-        self.outbox = Outbox(cluster.loop, cluster.mark)
+        self.outbox: Outbox
         self.shares_main = False
         self.link: Link | None = None
-        self.is_closed = False
         self.greeted_as = 0  # by this node, with that number, if it opened the link
         self.awaits = False  # the link that the other side opened at the same time
         self._thread = threading.get_ident()
-        self.exports = exports(cluster.loop)
-        self._expected = 1  # the greeting was number 0
-        self._taken = 0
         self._serial = 0
         self.started = 0  # the serial of the last task that the other node started
         self.gate = self._stand_in(0, 0)
@@ -165,35 +166,39 @@ class Session:
 
     # What comes in.
 
-    def received(self, frame: list[Buffer]) -> None:
-        """Take a frame; a wrong one closes the link and touches nothing."""
+    def take(self, frame: list[Buffer]) -> None:
+        """Take a frame that is not simple; a wrong one closes the link."""
         try:
             flags, mark, seq, messages = parse(frame)
             if mark != self.mark:
                 return  # of an incarnation that is no more
-            if seq != self._expected:
-                raise FrameError(f"frame {self._expected} is next, got {seq}")
-            self._expected += 1
-            self.handle(messages)
+            if seq != self.expected:
+                raise FrameError(f"frame {self.expected} is next, got {seq}")
         except FrameError as error:
             self.fail(error)
             return
+        self.expected += 1
+        for message in messages:
+            self.heed(message)
         if not flags & CONTROL:
-            self._taken += sum(map(len, frame))
-            if self._taken >= TAKEN and not self.is_closed:
-                self.outbox.control(Kind.CREDIT, serial=self._taken)
-                self._taken = 0
+            self.count_taken(sum(map(len, frame)))
 
-    def handle(self, messages: list[Message]) -> None:
-        """Do what the messages of a frame say, in their order."""
-        for kind, flags, serial, number, origin, data, buffers in messages:
-            if self.is_closed:
-                return
-            message = kind, flags, serial, number, origin, data, buffers
-            if origin and self._is_early(kind, origin, number):
-                self.cluster.hold((origin, number), self, message)
-            else:
-                self.hear(message)
+    def heed(self, message: Message) -> None:
+        """Do what a message says, unless it is for somebody who has yet to come."""
+        if self.is_closed:
+            return
+        kind, _, _, number, origin, _, _ = message
+        if origin and self._is_early(kind, origin, number):
+            self.cluster.hold((origin, number), self, message)
+            return
+        try:
+            self.hear(message)
+        except FrameError as error:
+            self.fail(error)
+
+    def give_back(self, credit: int) -> None:
+        """Tell the other side that so many bytes were taken."""
+        self.outbox.control(Kind.CREDIT, serial=credit)
 
     def _is_early(self, kind: int, origin: int, number: int) -> bool:
         """Tell whether a third node was faster than the one that starts a process."""
@@ -216,7 +221,11 @@ class Session:
         except FrameError:
             raise
         except Exception:  # whatever reading the value, or telling somebody, raised
-            _LOGGER.exception("a message from %s cannot be delivered", self.name)
+            self.was_not_delivered()
+
+    def was_not_delivered(self) -> None:
+        """Log the error that is handled."""
+        _LOGGER.exception("a message from %s cannot be delivered", self.name)
 
     # Stand-ins.
 
@@ -300,6 +309,7 @@ class Session:
             )
         name = wire_name(process)
         self.cluster.remember(process, name)
+        is_remembered(process, self.cluster.mark)
         return codec.theirs, name
 
     def ref(self, ref: Ref) -> tuple[Any, ...]:
@@ -330,29 +340,11 @@ class Session:
         """Send a message to whom a stand-in means."""
         if remote.tag == NAME:
             what = (remote.meant, *what)
-        data, buffers = codec.dumps(self, what, "message")
+        data, buffers = self.dumps(what, "message")
         self.outbox.put(
             kind, remote.tag | flags, serial, remote.number, remote.origin, data,
             buffers, source_here(),
         )  # fmt: skip
-
-    def message(self, remote: Remote, message: object) -> None:
-        """Send a message to a process, a name or a ref."""
-        if remote.tag == NAME:
-            message = remote.meant, message
-        data, buffers = codec.dumps(self, message, "message")
-        outbox = self.outbox
-        sender = source_here() if outbox.is_ordering(data, buffers) else None
-        outbox.put(
-            Kind.SEND,
-            remote.tag,
-            0,
-            remote.number,
-            remote.origin,
-            data,
-            buffers,
-            sender,
-        )
 
     def exit(self, remote: Remote, source: Process[Any] | None, reason: object) -> None:
         """Send the exit signal of a call."""
@@ -471,7 +463,7 @@ class Session:
         """A task for the other node has returned."""
         self.watched.pop(watch.serial, None)
         try:
-            data, buffers = codec.dumps(self, value, "what the task returns")
+            data, buffers = self.dumps(value, "what the task returns")
         except TypeError as error:
             self.tell_down(watch.serial, error, watch.process)
             return
@@ -497,7 +489,7 @@ class Session:
         self.answering.pop(serial, None)
         if is_answer:
             try:
-                data, buffers = codec.dumps(self, value, "reply")
+                data, buffers = self.dumps(value, "reply")
             except TypeError as error:
                 is_answer, value = False, error
             else:
@@ -508,6 +500,15 @@ class Session:
 
     # What the other node says is heard in `hearing`.
 
-    def load(self, data: Buffer, buffers: Sequence[Buffer]) -> Any:
-        """Read a value."""
+    def dumps(self, value: object, what: str) -> codec.Encoded:
+        """Write a value, which is `what`; raises TypeError if that cannot be done."""
+        data = self.write(value)
+        return self.pickle(value, what) if data is None else (data, [])
+
+    def pickle(self, value: object, what: str) -> codec.Encoded:
+        """Write a value that takes pickle."""
+        return codec.dumps(self, value, what)
+
+    def unpickle(self, data: Buffer, buffers: Sequence[Buffer]) -> Any:
+        """Read a value that takes pickle."""
         return codec.loads(self, data, buffers)

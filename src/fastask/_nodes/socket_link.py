@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import cast
 
+from fastask._core.framer import Framer
 from fastask._nodes.engine import Buffer, Frame, Peer, Receiver
 
 _COUNT = Struct("<I")
@@ -29,14 +30,14 @@ LINGER = 1.0
 """Seconds that what was sent has to leave when the link is closed."""
 
 
-class SocketLink(asyncio.Protocol):
+class SocketLink(Framer, asyncio.Protocol):
     """A link over a stream socket; made by `open_link`."""
 
     def __init__(self, peer: Peer, accept: Callable[[SocketLink], Receiver]) -> None:
         self.peer = peer
         self._accept = accept
-        self._receiver: Receiver | None = None
-        self._transport: asyncio.Transport | None = None
+        self.transport: asyncio.Transport | None = None
+        self.receiver: Receiver | None = None
         self._reason: object = None
         self._parts: list[Buffer] = []
         self._have = 0
@@ -45,11 +46,9 @@ class SocketLink(asyncio.Protocol):
 
     # What the meaning layer calls.
 
-    def send(self, frame: Frame) -> None:
-        """Send a frame; does nothing once closed."""
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            return
+    def send_parts(self, frame: Frame) -> None:
+        """Send a frame of many buffers, or of long ones."""
+        assert self.transport is not None
         lengths = [len(buffer) for buffer in frame]
         small: list[Buffer] = [_COUNT.pack(len(frame)), _pack(lengths)]
         for buffer, length in zip(frame, lengths, strict=True):
@@ -57,11 +56,11 @@ class SocketLink(asyncio.Protocol):
                 small.append(buffer)
                 continue
             if small:
-                transport.write(b"".join(small))
+                self.transport.write(b"".join(small))
                 small = []
-            transport.write(buffer)
+            self.transport.write(buffer)
         if small:
-            transport.write(b"".join(small))
+            self.transport.write(b"".join(small))
 
     async def drain(self) -> None:
         """Wait until there is room to send."""
@@ -70,7 +69,7 @@ class SocketLink(asyncio.Protocol):
 
     def close(self, reason: object = None) -> None:
         """Close; what was sent has a second to leave."""
-        transport = self._transport
+        transport = self.transport
         if transport is None or transport.is_closing():
             return
         self._reason = reason
@@ -83,28 +82,29 @@ class SocketLink(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is the loop's."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's own
-        self._receiver = self._accept(self)
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's own
+        self.receiver = self._accept(self)
 
-    def data_received(self, data: bytes) -> None:
-        """Take some bytes; whole frames go to the receiver."""
+    def collect(self, data: Buffer) -> None:
+        """Take some bytes that begin a frame, or go on with one."""
         self._parts.append(data)
         self._have += len(data)
-        if self._have < self._need:
-            return
-        block = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts = []
-        try:
+        if self._have >= self._need:
+            block = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+            self._parts = []
             self._take(memoryview(block))
-        except Exception as error:  # of the receiver, or no frame: the link's end
-            self._reason = error
-            assert self._transport is not None
-            self._transport.abort()
+        self.is_partial = bool(self._parts)
+
+    def fail(self, error: Exception) -> None:
+        """Close, as what came is no frame, or the receiver has failed."""
+        self._reason = error
+        assert self.transport is not None
+        self.transport.abort()
 
     def _take(self, view: memoryview) -> None:
-        assert self._transport is not None
-        assert self._receiver is not None
-        while not self._transport.is_closing():
+        assert self.transport is not None
+        assert self.receiver is not None
+        while not self.transport.is_closing():
             frame, used = _cut(view)
             if frame is None:
                 self._need = used
@@ -112,13 +112,13 @@ class SocketLink(asyncio.Protocol):
                 self._parts = [view] if self._have else []
                 return
             view = view[used:]
-            self._receiver.received(frame)
+            self.receiver.received(frame)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""
-        self._transport = None
+        self.transport = None
         self.resume_writing()
-        receiver, self._receiver = self._receiver, None
+        receiver, self.receiver = self.receiver, None
         if receiver is not None:
             receiver.closed(self._reason or exc or "the other side closed it")
 
