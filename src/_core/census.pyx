@@ -8,7 +8,7 @@ from cpython.object cimport PyObject
 
 cdef extern from *:
     """
-    #define FASTASK_KINDS 64
+    #define FASTASK_KINDS 80
 
     #if defined(CYTHON_USE_FREELISTS) && !CYTHON_USE_FREELISTS
     #define FASTASK_COUNTS 1
@@ -59,14 +59,16 @@ cdef extern from *:
 
     EIGHT(KIND, NONE, 0) EIGHT(KIND, NONE, 01) EIGHT(KIND, NONE, 02)
     EIGHT(KIND, NONE, 03) EIGHT(KIND, NONE, 04) EIGHT(KIND, NONE, 05)
-    EIGHT(KIND, NONE, 06) EIGHT(KIND, NONE, 07)
+    EIGHT(KIND, NONE, 06) EIGHT(KIND, NONE, 07) EIGHT(KIND, NONE, 010)
+    EIGHT(KIND, NONE, 011)
 
     typedef struct { allocfunc alloc; destructor dealloc; } fastask_slots;
 
     static fastask_slots fastask_slots_of[FASTASK_KINDS] = {
         EIGHT(SLOTS, COMMA, 0), EIGHT(SLOTS, COMMA, 01), EIGHT(SLOTS, COMMA, 02),
         EIGHT(SLOTS, COMMA, 03), EIGHT(SLOTS, COMMA, 04), EIGHT(SLOTS, COMMA, 05),
-        EIGHT(SLOTS, COMMA, 06), EIGHT(SLOTS, COMMA, 07),
+        EIGHT(SLOTS, COMMA, 06), EIGHT(SLOTS, COMMA, 07), EIGHT(SLOTS, COMMA, 010),
+        EIGHT(SLOTS, COMMA, 011),
     };
 
     static int fastask_begin_count(PyObject *kind) {

@@ -15,7 +15,10 @@ cdef enum:
 
 
 cdef class Framer:
-    """A protocol of asyncio; its subclass is the link."""
+    """A protocol of asyncio; its subclass is the link.
+
+    That has `send_parts` and `collect` for all other frames, and `fail`.
+    """
 
     def send(self, frame):
         """Send a frame; does nothing once closed."""

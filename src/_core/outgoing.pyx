@@ -19,7 +19,11 @@ cdef enum:
 
 
 cdef class Outgoing:
-    """One direction of a link, while nothing of it is long or has to wait."""
+    """One direction of a link, while nothing of it is long or has to wait.
+
+    Its subclass has `put_long` for long messages, `wait` for frames that may not leave
+    yet, and `pump`, which sends those.
+    """
 
     def __init__(self, Hub hub, mark, Py_ssize_t credit):
         self.hub = hub

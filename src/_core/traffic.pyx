@@ -23,7 +23,11 @@ cdef enum:
 
 
 cdef class Traffic:
-    """Sends and takes what is simple; made by its subclass, a session."""
+    """Sends and takes what is simple; made by its subclass, a session.
+
+    That has `take`, of a frame, and `heed`, of a message, for the rest; `pickle` and
+    `unpickle` for values; `give_back` for credit; `was_not_delivered` and `close`.
+    """
 
     def __init__(self, loop, own_mark, mark, bytes theirs, bytes ours, Outgoing outbox):
         self.hub = scheduler_of(loop)

@@ -1,6 +1,6 @@
 """Outbox: what goes out by a link: in frames, within credit, big values in chunks.
 
-Messages are gathered and leave together, once a turn of the loop. What the other side
+Messages are gathered and leave together when the turn is over. What the other side
 has not taken yet is limited by credit, so nothing is lost in an engine's buffers and
 nobody but its own link waits for a slow node. A value of a megabyte leaves in chunks,
 between which the messages of other processes go first; those of its own sender keep
