@@ -10,6 +10,7 @@ cdef class Dispatcher(Stepper):
     cdef Py_ssize_t timer_holders   # of the handle, when the loop had it
     cdef object inbox               # deque of calls from other threads
     cdef bint inbox_signalled
+    cdef bint closed                # the loop is let go of, and takes nothing in any more
     cdef object inbox_handle        # the loop's, of the call that sees to the inbox
     cdef list last_calls            # what is called when the turn is over (I29)
     cdef object keeper              # asynchronous generator that the loop closes
@@ -17,6 +18,7 @@ cdef class Dispatcher(Stepper):
 
     cdef int keep(self) except -1
     cdef int post(self, tuple call) except -1
+    cdef int _signal_inbox(self) except -1
 
     cdef int _make_last_calls(self) except -1
     cdef int _turn(self, Process process, object call, object argument) except -1

@@ -338,9 +338,18 @@ cdef class Dispatcher(Stepper):
 
     cdef int post(self, tuple call) except -1:
         """Have a call made in the thread of the loop; safe from every thread."""
-        if self.loop.is_closed():
+        if self.closed or self.loop.is_closed():
             return 0  # its processes are gone, and the dead get no messages
         self.inbox.append(call)
+        try:
+            self._signal_inbox()
+        finally:
+            if self.closed or self.loop.is_closed():  # meanwhile: nobody will take it
+                self.inbox.clear()
+        return 0
+
+    cdef int _signal_inbox(self) except -1:
+        """Have the loop look into the inbox, unless it is going to."""
         if self.inbox_signalled and (
             self.ready is None or holders(<PyObject *>self.inbox_handle) == 2
         ):

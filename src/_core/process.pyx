@@ -278,18 +278,23 @@ cdef class Process:
                 self.hub.arm()  # the drain that is to step it may be lost (I26)
             return 0
         self.queue()
-        self.life = RUNNABLE
+        if self.life == WAITING:  # no handler of a signal has ended it meanwhile
+            self.life = RUNNABLE
         return 0
 
     cdef int queue(self) except -1:
         """Put a process at the end of the run queue."""
         cdef Hub hub = self.hub
+        cdef bint opens = False
         # First of all: when that fails, nothing has happened.
         if self.as_task:
-            self.opens = hub.place()
-            hub.opened += self.opens
+            opens = hub.place()
         elif not hub.draining and not hub.is_armed():
             hub.arm_again()
+        if self.queued:
+            return 0  # by the handler of a signal, while the loop was told (I30)
+        self.opens = opens
+        hub.opened += opens
         self.queued = True
         self.run_next = NULL
         Py_INCREF(self)  # released by the drain that takes it from the queue

@@ -166,7 +166,8 @@ cdef class Scheduler(Dispatcher):
 
     def close(self):
         """Let go of the loop: nothing of ours stays scheduled in it."""
-        self.ended = True
+        self.ended = self.closed = True
+        self.inbox.clear()  # after `closed` is set: whoever posts meanwhile does, too
         if self.armed_timer is not None:
             self.armed_timer.cancel()
             self.armed_timer = None

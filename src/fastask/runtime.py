@@ -316,19 +316,18 @@ def _is_main_thread() -> bool:
 
 @contextlib.contextmanager
 def _waking(loop: asyncio.AbstractEventLoop, wanted: bool) -> Iterator[None]:
-    """Have signals wake the loop, where neither the system nor the loop does it.
+    """Have signals wake asyncio's selector loop, as uvloop and a proactor do it.
 
-    On Windows a signal does not interrupt `select`, and asyncio's selector loop would
-    hear of it when something else happens.
+    One that comes when the loop has just seen that it has nothing to do, and does not
+    wait yet, interrupts nothing; nor does any signal on Windows. The loop would hear of
+    it when something else happens.
     """
-    if (
-        sys.platform != "win32"
-        or not isinstance(loop, asyncio.SelectorEventLoop)
-        or not (wanted and _is_main_thread())
+    if not (
+        isinstance(loop, asyncio.SelectorEventLoop) and wanted and _is_main_thread()
     ):
         yield
         return
-    # What wakes it for other threads does for signals, too; a proactor does the same.
+    # What wakes it for other threads does for signals, too.
     socket = loop._csock  # type: ignore[attr-defined,unused-ignore]  # private to asyncio
     before = signal.set_wakeup_fd(socket.fileno(), warn_on_full_buffer=False)
     try:

@@ -105,6 +105,37 @@ Start = Callable[[str, str], Program]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+def test_what_a_handler_sends_between_the_last_look_of_a_loop_and_its_wait_arrives(
+    program: Start,
+) -> None:
+    started = program(
+        "asyncio",
+        """
+        import selectors, signal
+
+        class Late(selectors.DefaultSelector):
+            comes = False
+            def select(self, timeout=None):
+                if self.comes:
+                    self.comes = False
+                    signal.raise_signal(signal.SIGUSR1)
+                return super().select(timeout)
+
+        async def main():
+            me = fastask.self_()
+            signal.signal(signal.SIGUSR1, lambda *_: fastask.send(me, "signal"))
+            selector.comes = True
+            say(await fastask.receive())
+
+        selector = Late()
+        fastask.run(main, loop_factory=lambda: factory(selector))
+        """,
+    )
+
+    assert started.finish()[:2] == (0, ["signal"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 @pytest.mark.parametrize("loop", ["asyncio", "default"])
 class TestSignals:
     @pytest.mark.parametrize(

@@ -145,6 +145,34 @@ def test_what_is_on_its_way_at_the_end_is_not_kept(run: Run) -> None:
     assert len(senders.messages) == 0
 
 
+def test_what_comes_between_the_last_turn_and_the_end_is_not_kept() -> None:
+    """To a task of asyncio, say, which lives as long as its loop is not closed."""
+    processes: list[Process] = []
+    watched: list[weakref.ref[Message]] = []
+
+    async def wait() -> None:
+        processes.append(self_())
+        await receive()
+
+    def send_late() -> None:
+        message = Message()
+        watched.append(weakref.ref(message))
+        send(processes[0], message)
+
+    loop = asyncio.SelectorEventLoop()
+    task = loop.create_task(wait())
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    assert processes[0].alive
+    thread = threading.Thread(target=send_late)
+    thread.start()
+    thread.join()
+    task._log_destroy_pending = False  # type: ignore[attr-defined]  # it is on purpose
+    loop.close()
+
+    assert watched[0]() is None
+
+
 @pytest.mark.parametrize("reason", ["reason", fastask.KILL])
 def test_an_exit_signal_to_a_closed_loop_is_dropped(run: Run, reason: object) -> None:
     async def main() -> Process:
