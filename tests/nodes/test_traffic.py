@@ -74,10 +74,22 @@ class Noted(Traffic):
     def own_process(self, origin: int, number: int) -> Any:
         return "ours", origin, number
 
-    def _none(self, *name: object) -> Any:
-        raise LookupError(name)
+    def find_ref(self, number: int) -> Any:
+        raise LookupError(number)
 
-    find_ref = own_ref = third_process = third_ref = code = _none
+    def own_ref(self, number: int) -> Any:
+        raise LookupError(number)
+
+    def third_process(
+        self, node: str, incarnation: str, origin: int, number: int
+    ) -> Any:
+        raise LookupError(node, incarnation, origin, number)
+
+    def third_ref(self, node: str, incarnation: str, number: int) -> Any:
+        raise LookupError(node, incarnation, number)
+
+    def code(self, digest: bytes) -> bytes:
+        raise LookupError(digest)
 
 
 def noted() -> Noted:

@@ -18,10 +18,9 @@ import threading
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from importlib import import_module
 from queue import SimpleQueue
 from typing import Any
-
-import ray  # type: ignore[import-not-found,unused-ignore]  # an extra
 
 from fastask._nodes.engine import Peer
 from fastask._nodes.ray.wire import (
@@ -36,6 +35,8 @@ from fastask._nodes.ray.wire import (
     described,
     record,
 )
+
+ray: Any = import_module("ray")  # an extra, which a checker takes for this package
 
 NAMESPACE = "fastask"
 """Of Ray, where the names of hosts are."""
