@@ -25,6 +25,9 @@ DIRECTIVES = {
     "embedsignature.format": "python",
 }
 
+COLD = {"errors", "executor", "reason", "report", "thread", "worker"}
+"""Modules that nothing hot passes through: they are made small, not quick."""
+
 NO_ASSERTIONS = [("CYTHON_WITHOUT_ASSERTIONS", "1")]
 
 SANITIZE = os.environ.get("FASTASK_SANITIZE", "")
@@ -49,7 +52,8 @@ def show_core_as_package() -> None:
 
 def core_module(source: Path) -> Extension:
     """Describe one compiled module; nothing is translated before build_ext runs."""
-    compile_args = ["-O0", "-g3", "-UNDEBUG"] if DEBUG else ["-O3", "-g0"]
+    optimise = "-Os" if source.stem in COLD else "-O3"
+    compile_args = ["-O0", "-g3", "-UNDEBUG"] if DEBUG else [optimise, "-g0"]
     sanitizers = [f"-fsanitize={SANITIZE}"] if SANITIZE else []
     # -g0 leaves no debugger's symbols, -s none of the linker's: an eighth of a wheel.
     strip = [] if DEBUG or sys.platform != "linux" else ["-Wl,-s"]
