@@ -7,6 +7,7 @@ modules does not, and is what makes the time.
 from __future__ import annotations
 
 import json
+import pkgutil
 import subprocess
 import sys
 
@@ -23,6 +24,11 @@ LATER = [
 ]
 OTHER_MODULES = 20
 """Modules of Python's that asyncio does without; there are eleven on 3.11."""
+
+MODULES = [
+    *(f"fastask.{module.name}" for module in pkgutil.iter_modules(fastask.__path__)),
+    *("fastask._nodes.events", "fastask._nodes.local_worker", "fastask._core.task"),
+]
 
 PROGRAM = """
 import json, sys, time
@@ -131,6 +137,12 @@ print(len(found), len(set(found)))
 """
 
     assert run_program(program) == "8 1\n"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_lets_any_module_be_the_first(module: str) -> None:
+    # Dataclasses of Python 3.15 look for their types where a class says it is from.
+    assert run_program(f"import {module}; print(fastask.Task.__name__)") == "Task\n"
 
 
 def test_gives_a_name_and_not_a_module_whatever_is_imported_first() -> None:

@@ -65,6 +65,8 @@ cdef object _KILLED = KILLED
 cdef object _iscoroutine = iscoroutine
 cdef bint LISTED_AT_ONCE = sys.version_info >= (3, 14)
 cdef object _register = asyncio.tasks._register_task
+cdef object _register_eager = getattr(asyncio.tasks, "_register_eager_task", None)
+cdef object _unregister_eager = getattr(asyncio.tasks, "_unregister_eager_task", None)
 cdef object _TASKS = getattr(asyncio.tasks, "_scheduled_tasks", None)
 if _TASKS is None:
     _TASKS = asyncio.tasks._all_tasks  # Python 3.11
@@ -125,7 +127,13 @@ cdef class AsyncioTask(Process):
     cdef int start(self, bint eager) except -1:
         cdef Scheduler scheduler = <Scheduler>self.hub
         if eager and scheduler.loop.is_running():
-            scheduler.step_at_once(self)
+            if LISTED_AT_ONCE:
+                _register_eager(self)
+            try:
+                scheduler.step_at_once(self)
+            finally:
+                if LISTED_AT_ONCE:
+                    _unregister_eager(self)
             if self.life == DEAD:
                 self.coro = None
                 return 0

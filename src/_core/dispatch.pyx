@@ -65,21 +65,25 @@ cdef class Dispatcher(Stepper):
         return self.arm_again()
 
     cdef int arm_again(self) except -1:
+        cdef int number = self.number + 1 if self.armed else 0
         try:
-            self.handle = call_soon(self, self.drain_callback, None)
+            self.handle = call_soon(self, self.drain_callback, number or None)
         except RuntimeError:
             if not self.loop.is_closed():
                 raise
             return 0
+        self.number = number
         self.armed += 1
         return 0
 
-    def _drain(self):
+    def _drain(self, int number=0):
         """Step runnable processes until there are none or the budget is spent."""
+        if number == self.number:
+            self.armed = 0  # it is the last one, so those before it were made, or lost
+        elif self.armed:
+            self.armed -= 1
         if self.draining:
             return
-        if self.armed:
-            self.armed -= 1
         if self.keeper is None:
             self.keep()
         self._turn(None, None, None)

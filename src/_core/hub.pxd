@@ -54,6 +54,7 @@ cdef class Hub:
     cdef bint stepping              # the drain goes on with the run queue
     cdef int armed                  # drains that are scheduled in the loop
     cdef object handle              # the loop's, of the one that was armed last
+    cdef int number                 # of that one; 0 when no other was armed before it
     cdef object ready               # what the loop calls next, or None if it hides that
     cdef int opened                 # batches of the run queue after the first (I24)
 

@@ -10,9 +10,9 @@ cdef extern from *:
     """
     static int fastask_frame_goes_on(PyObject *frame) {
         PyObject *generator = PyFrame_GetGenerator((PyFrameObject *)frame);
-        if (generator == NULL) return 0;
-        Py_DECREF(generator);
-        return 1;
+        int goes_on = generator != NULL && generator != Py_None; /* None: 3.14 */
+        Py_XDECREF(generator);
+        return goes_on;
     }
     """
     bint fastask_frame_goes_on(object frame)

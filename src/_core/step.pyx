@@ -185,10 +185,10 @@ cdef class Stepper(Hub):
         self.running = process
         self.steps += 1
         self.immediate = 0
-        if self.current_tasks is None:
-            self.swap_current(self.loop, process)
-        elif self.entered != <PyObject *>process:
-            if not replace(
+        if self.entered != <PyObject *>process:
+            if self.current_tasks is None:
+                self.swap_current(self.loop, process)
+            elif not replace(
                 <PyObject *>self.current_tasks, <PyObject *>self.loop, <PyObject *>process
             ):
                 PyDict_SetItem(self.current_tasks, self.loop, process)

@@ -14,6 +14,7 @@ from fastask._core.message import Exited
 from fastask._core.process import Process
 from fastask._core.reason import BRUTAL_KILL, KILL, KILLED, SHUTDOWN, is_expected
 from fastask._core.receive import receive
+from fastask._core.ref import Ref
 from fastask._core.timer import monotonic_time
 from fastask._core.verb import describe, exit, hush, link, monitor, self_, send, unlink
 from fastask._report import report_shutdown, report_slow_shutdown
@@ -249,15 +250,17 @@ async def stop_processes(
 ) -> None:
     """Stop children side by side; each has its own time before it is killed."""
     begin = monotonic_time()
-    stopping = []
-    for process, id, shutdown in children:
-        if not process.alive:
-            continue
-        hush(process)
-        ref = monitor(process)
-        unlink(process)
-        exit(process, KILL if shutdown is BRUTAL_KILL else SHUTDOWN)
-        stopping.append((_deadline(begin, shutdown), ref, process, id, shutdown))
+    stopping = [
+        (
+            _deadline(begin, shutdown),
+            _tell_to_end(process, shutdown),
+            process,
+            id,
+            shutdown,
+        )
+        for process, id, shutdown in children
+        if process.alive
+    ]
     stopping.sort(key=itemgetter(0))
     for deadline, ref, process, id, shutdown in stopping:
         left = None if deadline == float("inf") else deadline - monotonic_time()
@@ -270,6 +273,15 @@ async def stop_processes(
             continue
         if not is_expected(down.reason) and shutdown is not BRUTAL_KILL:
             report_shutdown(self_(), id, process, down.reason)
+
+
+def _tell_to_end(process: Process[Any], shutdown: Shutdown) -> Ref:
+    """Give a child the signal to end; return the reference that its end comes with."""
+    hush(process)
+    ref = monitor(process)
+    unlink(process)
+    exit(process, KILL if shutdown is BRUTAL_KILL else SHUTDOWN)
+    return ref
 
 
 def _deadline(begin: float, shutdown: Shutdown) -> float:

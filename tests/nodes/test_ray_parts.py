@@ -14,12 +14,13 @@ import fastask
 from fastask._nodes.engine import Buffer, Frame, Peer
 from fastask._nodes.ray import RayEngine, wire
 from fastask._nodes.ray import engine as engine_module
-from fastask._nodes.ray.link import FULL, WINDOW, RayLink
+from fastask._nodes.ray.link import WINDOW, RayLink
 from fastask._nodes.ray.security import (
     cluster_address,
     environment_for,
     is_protected,
 )
+from fastask._nodes.ticking import FULL
 from tests.nodes.cluster import Ear, until
 
 PEER = Peer("a@here", "0" * 32, "127.0.0.1/1", {"zone": "north"})

@@ -24,6 +24,8 @@ from typing import Any, NoReturn
 
 assert sys.platform != "win32", "this is what it plays"
 
+asyncio.set_event_loop(None)  # likewise, from Python 3.14 on
+
 TICK = 1 / 64
 
 MISSING: dict[types.ModuleType, str] = {

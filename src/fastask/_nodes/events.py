@@ -11,8 +11,6 @@ class NodeUp:
 
     node: str
 
-    __module__ = "fastask"
-
 
 @dataclass(frozen=True)
 class NodeDown:
@@ -20,4 +18,7 @@ class NodeDown:
 
     node: str
 
-    __module__ = "fastask"
+
+# Not in their bodies: dataclasses of Python 3.15 would look for `str` in fastask, which
+# would have it load itself, perhaps a second time.
+NodeUp.__module__ = NodeDown.__module__ = "fastask"

@@ -15,7 +15,7 @@ from distributed.comm.core import BaseListener, Comm, connect, listen
 from fastask._core.errors import NameTakenError
 from fastask._nodes.dask import handshake
 from fastask._nodes.dask.handshake import Refused
-from fastask._nodes.dask.link import LOST_TICKS, DaskLink, LinkClosed
+from fastask._nodes.dask.link import DaskLink
 from fastask._nodes.dask.membership import Membership, Place
 from fastask._nodes.dask.roster import Roster
 from fastask._nodes.dask.security import (
@@ -26,6 +26,7 @@ from fastask._nodes.dask.security import (
 )
 from fastask._nodes.dask.settings import CONNECT, LEAST_TICKTIME, settings
 from fastask._nodes.engine import Caps, Link, Listener, Peer, Receiver
+from fastask._nodes.ticking import LOST_TICKS, LinkClosed
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 2.0
 """Seconds between two attempts to find the head again."""

@@ -19,6 +19,7 @@ from distributed.protocol.serialize import Serialized
 from tornado.iostream import StreamClosedError
 
 from fastask._nodes.engine import Buffer, Frame, Peer, Receiver
+from fastask._nodes.ticking import LinkClosed, TickingLink
 
 SMALL = 64 * 1024
 """Bytes: a frame up to this size is copied into the message."""
@@ -26,51 +27,30 @@ SMALL = 64 * 1024
 BATCH = 128 * 1024
 """Bytes of small frames that leave in one write."""
 
-FULL = 2 * 1024 * 1024
-"""Bytes that wait, or are on their way to the kernel: above, `drain` waits."""
-
 ENDED = object()
 """A coroutine waits for nothing any more."""
 
 TICK = ()
 """A message without a frame: the peer's loop runs."""
 
-LOST_TICKS = 4
-"""So many ticks without any message are `net_ticktime`."""
-
 logger = logging.getLogger("fastask")
 
 
-class LinkClosed(ConnectionError):
-    """The reason of a link whose connection is no more."""
-
-
-class DaskLink:
+class DaskLink(TickingLink):
     """Both directions between two nodes, in order, at most once."""
 
     def __init__(
         self, comm: Comm, peer: Peer, finished: Callable[[DaskLink], None]
     ) -> None:
-        self.peer = peer
+        super().__init__(peer)
         comm.allow_offload = False  # what is bytes already needs no thread
         self._comm: Any = comm  # of tcp or tls, so it has a stream
         self._finished = finished
-        self._loop = asyncio.get_running_loop()
         self._receiver: Receiver | None = None
-        self._is_closed = False
         self._queue: deque[tuple[Frame, int]] = deque()
-        self._pending = 0  # bytes that wait, or are on their way to the kernel
         self._is_busy = False  # somebody will look at the queue
-        self._drained: asyncio.Future[None] | None = None
         self._reader: asyncio.Task[None] | None = None
         self._writer: asyncio.Task[None] | None = None
-        self._has_received = True
-        self._has_sent = True
-        self._missed = 0
-
-    def __repr__(self) -> str:
-        state = "closed" if self._is_closed else "open"
-        return f"<DaskLink {self.peer.name} {state}>"
 
     @property
     def tasks(self) -> list[asyncio.Task[None]]:
@@ -95,13 +75,6 @@ class DaskLink:
         self._pending += size
         self._put(frame, size)
 
-    async def drain(self) -> None:
-        """Wait until there is room to send; returns at once when closed."""
-        while self._pending > FULL and not self._is_closed:
-            if self._drained is None:
-                self._drained = self._loop.create_future()
-            await asyncio.shield(self._drained)
-
     def close(self, reason: object = None) -> None:
         """Close at once; `closed` is called in a later turn of the loop.
 
@@ -115,28 +88,11 @@ class DaskLink:
         self._queue.clear()
         self._pending = 0
         self._comm.abort()  # ends what the tasks wait for
-        if self._drained is not None:
-            self._drained.set_result(None)
-            self._drained = None
+        self._make_room()
         self._loop.call_soon(self._tell, reason)
 
-    def tick(self) -> None:
-        """Say that this loop runs; close a link that has been silent for too long.
-
-        Ticks are counted, not seconds: a node that was stopped itself finds what came
-        in the meantime before it blames the other.
-        """
-        if self._is_closed:
-            return
-        self._missed = 0 if self._has_received else self._missed + 1
-        self._has_received = False
-        if self._missed > LOST_TICKS:
-            logger.warning("%s was silent for net_ticktime", self.peer.name)
-            self.close(LinkClosed("net_tick_timeout"))
-            return
-        if not self._has_sent:
-            self._put(TICK, 0)
-        self._has_sent = False
+    def _send_tick(self) -> None:
+        self._put(TICK, 0)
 
     def _tell(self, reason: object) -> None:
         try:
@@ -252,9 +208,7 @@ class DaskLink:
         if self._is_closed:
             return
         self._pending -= size
-        if self._drained is not None and self._pending <= FULL:
-            self._drained.set_result(None)
-            self._drained = None
+        self._make_room()
 
 
 class _Rest:

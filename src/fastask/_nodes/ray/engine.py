@@ -14,7 +14,6 @@ from typing import Any
 from fastask._core.errors import NameTakenError
 from fastask._nodes.engine import Caps, Link, Listener, Peer, Receiver
 from fastask._nodes.ray import wire
-from fastask._nodes.ray.link import LOST_TICKS
 from fastask._nodes.ray.pipe import Pipe, opened
 from fastask._nodes.ray.security import (
     cluster_address,
@@ -22,6 +21,7 @@ from fastask._nodes.ray.security import (
     is_protected,
 )
 from fastask._nodes.ray.switch import Switch
+from fastask._nodes.ticking import LOST_TICKS
 
 LEAST_TICKTIME = 1.0
 """Seconds: a tick is a call, of about a millisecond of a CPU on each side."""

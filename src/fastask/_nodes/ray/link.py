@@ -6,7 +6,6 @@ its place: a gap or a repeat closes the link.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -23,12 +22,10 @@ from fastask._nodes.ray.wire import (
     packed,
     unpacked,
 )
+from fastask._nodes.ticking import LinkClosed, TickingLink
 
 WINDOW = 4 * 1024 * 1024
 """Bytes on their way that the receiver has not taken: above, nothing leaves."""
-
-FULL = 2 * 1024 * 1024
-"""Bytes that wait or are on their way: above, `drain` waits."""
 
 TAKEN = 256 * 1024
 """Bytes after which the sender is told that they were taken."""
@@ -36,21 +33,14 @@ TAKEN = 256 * 1024
 PIECE = 256 * 1024
 """Bytes of a frame in one message."""
 
-LOST_TICKS = 4
-"""So many ticks without any message are `net_ticktime`."""
-
 logger = logging.getLogger("fastask")
-
-
-class LinkClosed(ConnectionError):
-    """The reason of a link that can bring nothing any more."""
 
 
 Post = Callable[[Peer, bytes], None]
 """Takes messages to the other node."""
 
 
-class RayLink:
+class RayLink(TickingLink):
     """Both directions between two nodes, in order, at most once."""
 
     def __init__(
@@ -61,30 +51,19 @@ class RayLink:
         post: Post,
         finished: Callable[[RayLink], None],
     ) -> None:
-        self.peer = peer
+        super().__init__(peer)
         self.number = number
         self.is_opener = is_opener
         self._post = post
         self._finished = finished
-        self._loop = asyncio.get_running_loop()
         self._receiver: Receiver | None = None
-        self._is_closed = False
         self._said = 0
         self._heard = 0
         self._early: list[tuple[int, bytes]] = []  # before there was a receiver
         self._parts: list[bytes] = []
         self._queue: deque[bytes] = deque()
-        self._pending = 0  # bytes that the receiver has not taken
-        self._away = 0  # of those, the ones that have left
+        self._away = 0  # bytes that have left and are not taken
         self._taken = 0
-        self._drained: asyncio.Future[None] | None = None
-        self._has_received = True
-        self._has_sent = True
-        self._missed = 0
-
-    def __repr__(self) -> str:
-        state = "closed" if self._is_closed else "open"
-        return f"<RayLink {self.peer.name} {state}>"
 
     def start(self, receiver: Receiver) -> None:
         """Bring frames to the receiver, from the next turn of the loop on."""
@@ -110,13 +89,6 @@ class RayLink:
             self._queue.append(body)
             self._let_go()
 
-    async def drain(self) -> None:
-        """Wait until there is room to send; returns at once when closed."""
-        while self._pending > FULL and not self._is_closed:
-            if self._drained is None:
-                self._drained = self._loop.create_future()
-            await asyncio.shield(self._drained)
-
     def close(self, reason: object = None) -> None:
         """Close at once; `closed` is called in a later turn of the loop.
 
@@ -135,27 +107,9 @@ class RayLink:
         self._parts.clear()
         self._early.clear()
         self._pending = 0
-        self._wake()
+        self._make_room()
         self._finished(self)
         self._loop.call_soon(self._tell, reason)
-
-    def tick(self) -> None:
-        """Say that this loop runs; close a link that has been silent for too long.
-
-        Ticks are counted, not seconds: a node that was stopped itself finds what came
-        in the meantime before it blames the other.
-        """
-        if self._is_closed:
-            return
-        self._missed = 0 if self._has_received else self._missed + 1
-        self._has_received = False
-        if self._missed > LOST_TICKS:
-            logger.warning("%s was silent for net_ticktime", self.peer.name)
-            self.close(LinkClosed("net_tick_timeout"))
-            return
-        if not self._has_sent:
-            self.say(TICK)
-        self._has_sent = False
 
     def say(self, kind: int, body: bytes = b"") -> None:
         """Send a message at the next place."""
@@ -228,8 +182,7 @@ class RayLink:
         self._away -= taken
         self._pending -= taken
         self._let_go()
-        if self._pending <= FULL:
-            self._wake()
+        self._make_room()
 
     def _let_go(self) -> None:
         """Let frames leave, in messages, while the window has room."""
@@ -241,11 +194,8 @@ class RayLink:
                 self.say(PART, body[start : start + PIECE])
             self.say(FRAME, body[last:] if last else body)
 
-    def _wake(self) -> None:
-        if self._drained is not None:
-            if not self._drained.done():
-                self._drained.set_result(None)
-            self._drained = None
+    def _send_tick(self) -> None:
+        self.say(TICK)
 
     def _tell(self, reason: object) -> None:
         if self._receiver is not None:

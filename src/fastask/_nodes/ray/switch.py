@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from fastask._nodes.engine import Link, Listener, Peer, Receiver
 from fastask._nodes.ray import wire
-from fastask._nodes.ray.link import LinkClosed, RayLink
+from fastask._nodes.ray.link import RayLink
+from fastask._nodes.ticking import LinkClosed
 
 CONNECT = 5.0
 """Seconds until a node that does not answer counts as out of reach."""
