@@ -54,11 +54,15 @@ def door() -> Iterator[Door]:
 
 
 def workers() -> list[int]:
-    """The worker processes of this program."""
+    """The worker processes of this program.
+
+    The first program of a container also has the orphans of all others as children.
+    """
     return [
         child.pid
         for child in psutil.Process().children()
-        if "resource_tracker" not in " ".join(child.cmdline())
+        if child.status() != psutil.STATUS_ZOMBIE
+        and "resource_tracker" not in " ".join(child.cmdline())
     ]
 
 
