@@ -403,7 +403,8 @@ cdef class Process:
         if self.was_cancelled:
             return CancelledError()
         if self.outcome is not None and self.fate == FREE:
-            return self.outcome  # the Exit that it raised
+            if self.as_task or not isinstance(self.reason, BaseException):
+                return self.outcome  # the Exit that it raised
         return failure_of(self.reason)
 
 

@@ -390,12 +390,15 @@ cdef class Server(Wait):
                 self.last_call = call
                 self.last_answer = (<Stop>value)._reply
             return self._begin_end((<Stop>value).reason)
-        self.answered += 1
         if kind is Answer:
+            if not _follows((<Answer>value).then):
+                return self._begin_end(("bad_return_value", value))  # and no reply
             if self.hooks is not None:
                 self._note(("out", (<Answer>value).value, call.watcher))
+            self.answered += 1
             answer_call(call, (<Answer>value).value)
             return self._then((<Answer>value).then, value)
+        self.answered += 1
         if self.hooks is not None:
             self._note(("out", value, call.watcher))
         return answer_call(call, value)
@@ -598,6 +601,12 @@ cdef class Server(Wait):
                 if self.hooks is None:
                     return 0
         return 0
+
+
+cdef bint _follows(object then) noexcept:
+    """Tell whether it is what a server may be asked to do after a reply."""
+    cdef object kind = type(then)
+    return then is None or kind is Continue or kind is IdleTimeout or kind is Hibernate
 
 
 def start_server(kind, args, name, timeout, links, supervises=False, shown=None):

@@ -14,6 +14,7 @@ cdef int unpack(Process process, Letter letter) except -1
 cdef int exit_by_link(Process target, object source, object reason) except -1
 cdef int exit_by_call(Process target, Process source, object reason) except -1
 cdef int doom(Process target, object reason) except -1
+cdef int give_time(Process target, double seconds) except -1
 cdef int kill_later(Process target) except -1
 cdef int not_told(Process process, object error) except -1
 cdef int end_foreign(Process process, object reason) except -1

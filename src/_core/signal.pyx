@@ -123,6 +123,18 @@ cdef int doom(Process target, object reason) except -1:
     return target.wake()
 
 
+cdef int give_time(Process target, double seconds) except -1:
+    """Let a process unwind as long as the one waits who is about to end it.
+
+    Unless it was given a grace of its own; and never for less than that of the loop.
+    """
+    if target.life >= DEAD or seconds <= target.hub.grace:
+        return 0
+    if target.extra is None or target.extra.grace < 0.0:
+        target.extras().grace = seconds
+    return 0
+
+
 cdef int kill_later(Process target) except -1:
     """Have a process killed at its next turn, where running its code is in order."""
     if target.life >= DEAD:

@@ -34,6 +34,9 @@ cdef class Starting(Bond):
         if self.state != STARTED:
             if dead is self.target:
                 return 0  # the starter gets an error, and no signal
+            if survivor.supervises and survivor.traps:
+                exit_by_link(survivor, dead, reason)
+                return _give_up_start(survivor)
             if survivor.traps or reason is _NORMAL:
                 return kill_later(survivor)  # nobody would ever use it
         return exit_by_link(survivor, dead, reason)
@@ -153,8 +156,34 @@ cdef class StartWait(Wait):
                     detach(starting)
                     process = starting.target
                     process.reported = True
-                    exit_by_call(process, me, _KILL if process.traps else _SHUTDOWN)
+                    if process.supervises:
+                        exit_by_call(process, me, _SHUTDOWN)
+                        _give_up_start(process)
+                    else:
+                        exit_by_call(process, me, _KILL if process.traps else _SHUTDOWN)
         return Wait.leave(self)
+
+
+cdef int _give_up_start(Process supervisor) except -1:
+    """End what a supervisor is starting, so that it sees to its own end at once.
+
+    It has been told to end, and stops what it has started, in order, when no start goes
+    on any more. A supervisor that is being started itself does the same.
+    """
+    cdef Starting starting = None
+    cdef Process process
+    parked = supervisor.parked
+    if type(parked) is StartWait:
+        starting = (<StartWait>parked).starting
+    if starting is None or starting.state != STARTING or starting.target.life >= DEAD:
+        supervisor.cancel()
+        return 0
+    process = starting.target
+    process.reported = True  # the supervisor learns it
+    if process.traps and not process.supervises:
+        return kill_later(process)
+    exit_by_call(process, supervisor, _SHUTDOWN)
+    return _give_up_start(process) if process.supervises else 0
 
 
 cdef object _already_started(object name, Process process):

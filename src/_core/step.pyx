@@ -14,6 +14,7 @@ from types import CoroutineType
 from cpython.dict cimport PyDict_DelItem, PyDict_SetItem, PyDict_Size
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
+from libc.math cimport INFINITY
 
 from fastask._core.future cimport await_future, detach_future, refuse_yield
 from fastask._core.hub cimport (
@@ -352,6 +353,8 @@ cdef class Stepper(Hub):
         if grace == 0.0:
             self._close(process)
             return False
+        if grace == INFINITY:
+            return True
         deadline = Deadline.__new__(Deadline)
         deadline.process = process
         process.extra.deadline = deadline

@@ -11,6 +11,7 @@ from types import GenericAlias
 cimport cython
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_DECREF
+from libc.math cimport INFINITY
 
 from fastask._core.bond cimport ATTACHED, LINK, MONITOR, REPLY, Bond, attach, detach
 from fastask._core.current cimport current_process, runs_here, stranger
@@ -23,7 +24,8 @@ from fastask._core.process cimport DEAD, Process, line_of
 from fastask._core.ref cimport DEMONITOR, NO_ALIAS, Ref
 from fastask._core.scheduler cimport Scheduler
 from fastask._core.signal cimport (
-    absence_of, arrived, deliver, exit_by_call, exit_by_link, flush_down, unlink_processes,
+    absence_of, arrived, deliver, exit_by_call, exit_by_link, flush_down, give_time,
+    unlink_processes,
 )
 from fastask._core.start cimport caller_for, start_linked, start_process
 from fastask._core.wait cimport FRESH, PARKED, Wait
@@ -396,6 +398,7 @@ cdef class Shutdown(Wait):
         if self.brutal:
             exit_by_call(process, task.watcher, _KILL)
         else:
+            give_time(process, INFINITY if self.alarm is None else self.limit())
             exit_by_call(process, task.watcher, _SHUTDOWN)
         return self._take()
 

@@ -18,8 +18,8 @@ from fastask._core.ref cimport (
 from fastask._core.ref cimport REPLY as ONE_REPLY
 from fastask._core.scheduler cimport Scheduler
 from fastask._core.signal cimport (
-    absence_of, deliver, demonitor_ref, exit_by_call, flush_down, link_processes,
-    monitor_process, unlink_processes, unpack,
+    absence_of, deliver, demonitor_ref, exit_by_call, flush_down, give_time,
+    link_processes, monitor_process, unlink_processes, unpack,
 )
 from fastask._core.process import function_name
 from fastask._core.reason cimport normalise
@@ -355,6 +355,11 @@ def set_label(label):
 def hush(process):
     """Keep the end of a process out of the log: whoever stops it reports."""
     (<Process?>process).reported = True
+
+
+def extend_grace(process, double seconds):
+    """Let a process unwind as long as the one waits who is about to end it."""
+    give_time(<Process?>process, seconds)
 
 
 cdef str _status(Process process):

@@ -16,7 +16,17 @@ from fastask._core.reason import BRUTAL_KILL, KILL, KILLED, SHUTDOWN, is_expecte
 from fastask._core.receive import receive
 from fastask._core.ref import Ref
 from fastask._core.timer import monotonic_time
-from fastask._core.verb import describe, exit, hush, link, monitor, self_, send, unlink
+from fastask._core.verb import (
+    describe,
+    exit,
+    extend_grace,
+    hush,
+    link,
+    monitor,
+    self_,
+    send,
+    unlink,
+)
 from fastask._report import report_shutdown, report_slow_shutdown
 from fastask._service import Service
 from fastask.spec import ChildSpec, Shutdown
@@ -280,7 +290,11 @@ def _tell_to_end(process: Process[Any], shutdown: Shutdown) -> Ref:
     hush(process)
     ref = monitor(process)
     unlink(process)
-    exit(process, KILL if shutdown is BRUTAL_KILL else SHUTDOWN)
+    if shutdown is BRUTAL_KILL:
+        exit(process, KILL)
+    else:
+        extend_grace(process, float("inf") if shutdown is None else shutdown)
+        exit(process, SHUTDOWN)
     return ref
 
 

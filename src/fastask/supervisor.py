@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+from asyncio import CancelledError
 from collections.abc import Hashable, Iterable
 from typing import Any, ClassVar, Literal, get_args
 
@@ -284,14 +285,15 @@ class SupervisorServer(GenServer):
         )
         self.children: dict[Hashable, Child] = {}
         self.running: dict[Process[Any], Child] = {}
-        for spec in supervisor.specs:
-            try:
+        try:
+            for spec in supervisor.specs:
                 await self.add(spec)
-            except StartFailure as failure:
-                await self.terminate(SHUTDOWN)
-                return Stop(
-                    (SHUTDOWN, ("failed_to_start_child", spec.id, failure.reason))
-                )
+        except StartFailure as failure:
+            await self.terminate(SHUTDOWN)
+            return Stop((SHUTDOWN, ("failed_to_start_child", spec.id, failure.reason)))
+        except CancelledError:  # who wanted it has ended, or given up
+            await self.terminate(SHUTDOWN)
+            raise
         return None
 
     async def terminate(self, reason: Any) -> None:

@@ -256,3 +256,13 @@ class TestServerEnds:
             await GenServer.call(server, lambda *_: result)
         assert caught.value.reason == ("bad_return_value", result)
         assert (await receive(ref)).reason == ("bad_return_value", result)
+
+    @pytest.mark.parametrize("then", [3, Stop("x"), Answer(1), "soon"])
+    async def test_a_bad_then_of_an_answer_is_no_answer(self, then: Any) -> None:
+        server = await running(Server.start())
+        result = Answer("value", then=then)
+
+        with pytest.raises(CallError) as caught:
+            await GenServer.call(server, lambda *_: result)
+        assert caught.value.reason == ("bad_return_value", result)
+        assert not server.alive

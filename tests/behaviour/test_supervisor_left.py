@@ -12,6 +12,7 @@ import fastask
 from fastask import (
     KILL,
     KILLED,
+    SHUTDOWN,
     GenServer,
     Process,
     Supervisor,
@@ -51,29 +52,80 @@ def noted(name: str, notes: list[Any]) -> fastask.ChildSpec:
     return Noted.child_spec(name, notes, id=name)
 
 
+async def nobody_else() -> None:
+    """Wait until this process is the only one."""
+    while fastask.processes() != [self_()]:
+        await fastask.sleep(0)
+
+
 class TestStartThatHangs:
-    async def test_ends_with_its_starter(self) -> None:
+    @pytest.mark.parametrize("reason", [KILL, SHUTDOWN, "another"])
+    @pytest.mark.usefixtures("crashes")
+    async def test_ends_in_order_with_its_starter(self, reason: Any) -> None:
         notes: list[Any] = []
-        tree = Supervisor([noted("first", notes), (Hanging, self_())])
+        tree = Supervisor([noted("a", notes), noted("b", notes), (Hanging, self_())])
         starter = spawn(tree._start)
         hanging = await receive(Process)
-        ref = monitor(hanging)
-        fastask.exit(starter, KILL)
+        fastask.exit(starter, reason)
+        await nobody_else()
 
-        assert (await receive(ref)).reason == KILLED
-        while len(fastask.processes()) > 1:
-            await fastask.sleep(0)
-        assert notes == [("first", KILLED)]
+        assert not hanging.alive
+        assert notes == [("b", "shutdown"), ("a", "shutdown")]
 
-    async def test_ends_when_its_starter_gives_up(self) -> None:
+    async def test_ends_in_order_when_its_starter_gives_up(self) -> None:
+        notes: list[Any] = []
+        tree = [noted("a", notes), noted("b", notes), (Hanging, self_())]
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
-                await Supervisor.start_link([(Hanging, self_())])
+                await Supervisor.start_link(tree)
         hanging = await receive(Process)
-        while hanging.alive:
-            await fastask.sleep(0)
+        await nobody_else()
 
-        assert fastask.processes() == [self_()]
+        assert not hanging.alive
+        assert notes == [("b", "shutdown"), ("a", "shutdown")]
+
+    async def test_of_a_tree_in_a_tree_ends_from_its_leaves(self) -> None:
+        notes: list[Any] = []
+        inner = Supervisor(
+            [noted("c", notes), noted("d", notes), (Hanging, self_())], name="inner"
+        )
+        tree = Supervisor([noted("a", notes), noted("b", notes), inner])
+        starter = spawn(tree._start)
+        await receive(Process)
+        fastask.exit(starter, SHUTDOWN)
+        await nobody_else()
+
+        assert notes == [(name, "shutdown") for name in "dcba"]
+
+    async def test_leaves_no_child_that_traps_and_goes_on(self) -> None:
+        async def goes_on() -> None:
+            trap_exit(True)
+            await receive("never".__eq__)
+
+        async def start() -> Process[None]:
+            return fastask.spawn_link(goes_on)
+
+        child = fastask.ChildSpec("goes on", start, shutdown=0.01)
+        starter = spawn(Supervisor([child, (Hanging, self_())])._start)
+        await receive(Process)
+        fastask.exit(starter, SHUTDOWN)
+        await nobody_else()
+
+        assert not starter.alive
+
+    async def test_ends_a_child_that_traps_while_it_begins(self) -> None:
+        class Trapping(Hanging):
+            async def init(self, client: Process[Any]) -> None:
+                trap_exit(True)
+                await super().init(client)
+
+        starter = spawn(Supervisor([(Trapping, self_())])._start)
+        trapping = await receive(Process)
+        ref = monitor(trapping)
+        fastask.exit(starter, SHUTDOWN)
+
+        assert (await receive(ref)).reason == KILLED
+        await nobody_else()
 
     async def test_of_a_server_ends_when_its_starter_gives_up(self) -> None:
         with pytest.raises(TimeoutError):

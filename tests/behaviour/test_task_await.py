@@ -229,6 +229,18 @@ class TestFailure:
         assert caught.value.reason == reason
         assert left_behind() == NOTHING
 
+    async def test_a_reason_that_is_an_exception_is_raised_itself(self) -> None:
+        error = ValueError("the reason")
+
+        for awaited in (
+            async_nolink(fail, Exit(error)),
+            fastask.spawn(fail, Exit(error)),
+            asyncio.gather(async_nolink(fail, Exit(error))),
+        ):
+            with pytest.raises(ValueError, match="the reason") as caught:
+                await awaited
+            assert caught.value is error
+
     async def test_a_killed_task_raises_killed(self) -> None:
         task = async_nolink(receive_one)
         fastask.exit(process_of(task), KILL)
