@@ -85,6 +85,18 @@ class TestOutcomes:
 
             assert await task == (2, False)
 
+    async def test_a_plain_function_knows_its_node(self, cluster: Cluster) -> None:
+        async with cluster(1) as world:
+            (name,) = world.names
+            me = fastask.node()
+
+            assert await fastask.async_(fastask.node) == me
+            assert await fastask.async_(fastask.nodes) == [name]
+            assert await world.tasks(name).async_(fastask.node) == name
+            assert await world.tasks(name).async_(fastask.nodes) == [me]
+        assert await fastask.async_(fastask.node) == "nonode@nohost"
+        assert await fastask.async_(fastask.nodes) == []
+
     async def test_a_closure_travels_by_its_code(self, cluster: Cluster) -> None:
         async with cluster(1) as world:
             for factor in range(3):
