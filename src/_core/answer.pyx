@@ -19,6 +19,9 @@ cdef class Continue:
     Elixir: `{:continue, argument}`.
     """
 
+    def __reduce__(self):
+        return Continue, (self.argument,)
+
     def __repr__(self):
         return f"Continue(argument={self.argument!r})"
 
@@ -50,6 +53,9 @@ cdef class IdleTimeout:
     def __hash__(self):
         return hash((IdleTimeout, self.seconds))
 
+    def __reduce__(self):
+        return IdleTimeout, (self.seconds,)
+
     def __repr__(self):
         return f"IdleTimeout({self.seconds!r})"
 
@@ -70,6 +76,9 @@ cdef class Ignore:
     def __hash__(self):
         return hash(Ignore)
 
+    def __reduce__(self):
+        return Ignore, ()
+
     def __repr__(self):
         return "Ignore()"
 
@@ -89,6 +98,9 @@ cdef class Hibernate:
 
     def __hash__(self):
         return hash(Hibernate)
+
+    def __reduce__(self):
+        return Hibernate, ()
 
     def __repr__(self):
         return "Hibernate()"
@@ -122,6 +134,9 @@ cdef class Answer:
     def __hash__(self):
         return hash((Answer, self.value, self.then))
 
+    def __reduce__(self):
+        return Answer, (self.value, self.then)
+
     def __repr__(self):
         return f"Answer({self.value!r}, then={self.then!r})"
 
@@ -148,6 +163,9 @@ cdef class NoReply:
 
     def __hash__(self):
         return hash((NoReply, self.then))
+
+    def __reduce__(self):
+        return NoReply, (self.then,)
 
     def __repr__(self):
         return f"NoReply(then={self.then!r})"
@@ -188,6 +206,9 @@ cdef class Stop:
 
     def __hash__(self):
         return hash((Stop, self.reason, self._reply))
+
+    def __reduce__(self):
+        return Stop, (self.reason, self._reply) if self.has_reply else (self.reason,)
 
     def __repr__(self):
         if self.has_reply:

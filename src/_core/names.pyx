@@ -171,6 +171,17 @@ cdef int register_process(Process process, object name) except -1:
     return 0
 
 
+cdef int switch_off(Ref ref) except -1:
+    """Make a ref an alias no more; it is kept for other nodes no longer (`lend`)."""
+    cdef Process owner = <Process>ref.process
+    ref.mode = NO_ALIAS
+    if owner.extra is not None and owner.extra.abroad is not None:
+        lent = owner.hub.exported.get(owner.id)
+        if lent is not None:
+            lent.discard(ref)
+    return 0
+
+
 cdef int deliver_by_ref(Ref ref, object message) except -1:
     """Deliver to the process behind an alias; an inactive one drops the message."""
     cdef Bond bond
@@ -178,7 +189,7 @@ cdef int deliver_by_ref(Ref ref, object message) except -1:
     if ref.mode == NO_ALIAS:
         return 0
     if ref.mode == ONE_REPLY or ref.mode == REPLY_DEMONITOR:
-        ref.mode = NO_ALIAS
+        switch_off(ref)
         bond = <Bond>ref.bond
         if bond is not None:
             ref.bond = None

@@ -475,7 +475,7 @@ def watch(Process process, object callback, object context, object subject):
         process.hub.loop.call_soon(callback, subject, context=context)
         return
     if process.life == REMOTE:
-        process.carry(WATCH, None, None)
+        process.carry(WATCH, None, True)
     extra = process.extras()
     if extra.callbacks is None:
         extra.callbacks = []

@@ -18,9 +18,10 @@ class Reason(StrEnum):
 
 
 class BrutalKill(Enum):
-    """The type of `BRUTAL_KILL`, a time limit that means: kill without asking."""
+    """The type of `BRUTAL_KILL`, a time limit that means: kill without asking.
 
-    __module__ = "fastask"
+    The package does not give it a name, so it is pickled as one of this module.
+    """
 
     BRUTAL_KILL = "brutal_kill"
 

@@ -23,6 +23,7 @@ cdef class Remote(Process):
     cdef readonly int tag           # what the number means to its node
     cdef readonly object meant      # the name that its node looks up, with the tag NAME
     cdef public unsigned long long serial       # of what its node watches for us; 0: nothing
+    cdef bint owed                  # its node tells its value with its end
     cdef object doomed              # why we ended it, when that was our own doing
     cdef bint started               # by us: a kill of ours ends it here at once
     cdef bint cancelling

@@ -5,6 +5,9 @@ bonds that tie any two, so tasks, monitors, links and calls do not know the diff
 what reaches it goes out by the session, the object that has the link to its node (I27).
 """
 
+from threading import Lock
+from weakref import ref as weak
+
 cimport cython
 
 from fastask._core.bond cimport LINK, MONITOR, PRIVATE, REPLY, Bond, attach, detach, link_between
@@ -17,6 +20,7 @@ from fastask._core.process cimport (
     WATCH, Extra, Process, line_of,
 )
 from fastask._core.ref cimport EXPLICIT, NO_ALIAS, Ref, new_ref
+from fastask._core.ref cimport REPLY as ONE_REPLY
 from fastask._core.request cimport ENDED, GIVEN_UP, GenCall, answer_call
 from fastask._core.scheduler cimport Scheduler, scheduler_of
 from fastask._core.signal cimport (
@@ -107,7 +111,11 @@ cdef class Remote(Process):
         elif what == UNLINK_FROM:
             self.session.unlink(self, subject)
         elif what == WATCH:
-            if self.serial == 0:
+            if value is True and not self.owed and not self.started:
+                # Its value, too: who only monitors is sent none.
+                self.serial = self.session.watch(self, True)
+                self.owed = True
+            elif self.serial == 0:
                 self.serial = self.session.watch(self)
         elif what == CALL_TO:
             self.session.call(self, subject)
@@ -117,7 +125,7 @@ cdef class Remote(Process):
 
     cdef int join_by(self, Process waiter) except -1:
         if self.life == REMOTE:
-            self.carry(WATCH, None, None)
+            self.carry(WATCH, None, True)
         return Process.join_by(self, waiter)
 
     def __del__(self):
@@ -213,6 +221,21 @@ def ref_target(Ref ref):
     return None if ref.mode == NO_ALIAS else ref.process
 
 
+def lend(Ref ref):
+    """Keep an alias that other nodes know until it is switched off, or its owner ends.
+
+    Its owner may have no reference to it any more. One of a monitor is kept by that.
+    """
+    cdef Process owner
+    if ref.mode != EXPLICIT and ref.mode != ONE_REPLY:
+        return
+    owner = ref.process
+    if owner.life == DEAD or owner.foreign:
+        return
+    wire_name(owner)  # so its end clears the table
+    owner.hub.exported.setdefault(owner.id, set()).add(ref)
+
+
 def was_reported(Process process):
     """Tell whether the crash of a process is in the log, or its cause is."""
     return process.reported != 0
@@ -224,10 +247,11 @@ def end(Remote remote, reason, bint reported=False):
     `reported`: its crash is in the log of its node, so those that it takes along are not
     reported once more.
     """
+    if remote.life != REMOTE:
+        return  # it was told before, maybe with the value
     remote.reported = reported
     if remote.cancelling and reason is _SHUTDOWN:
         remote.was_cancelled = True
-    remote.returned = reason is _NORMAL  # with None: only tasks owe a value
     end_foreign(remote, reason)
 
 
@@ -292,6 +316,11 @@ cdef Watch _watch(Process process, Remote watcher, object session, object serial
 def watch_for(Process process, Remote watcher, session, serial):
     """Tell a session of the end of a process."""
     return _watch(process, watcher, session, serial, MONITOR | PRIVATE)
+
+
+def promise(Watch watch):
+    """Tell with the end of a process what it returned: somebody there awaits it."""
+    watch.flags |= REPLY
 
 
 def start_for(
@@ -409,9 +438,26 @@ def settle_call(GenCall call, bint is_answer, value):
 
 # This node.
 
+cdef tuple _joined = ()         # weak references to the clusters that loops here are in
+cdef object _joining = Lock()   # loops may run in threads
+
+
 def join_cluster(loop, cluster):
     """Make the processes of a loop those of a node in a cluster; None: of none."""
+    global _joined
+    with _joining:
+        others = [each for each in _joined if each() is not None and each().loop is not loop]
+        if cluster is not None:
+            others.append(weak(cluster))
+        _joined = tuple(others)
     scheduler_of(loop).cluster = cluster
+
+
+def cluster_of_program():
+    """Return the one cluster that this program is in, or None where it is not one."""
+    clusters = [each() for each in _joined]
+    clusters = [each for each in clusters if each is not None and not each.loop.is_closed()]
+    return clusters[0] if len(clusters) == 1 else None
 
 
 def cluster_here():

@@ -268,6 +268,7 @@ cdef int _release_extras(Process process) except -1:
         extra.name = extra.key = None
     if extra.abroad is not None:
         process.hub.exported.pop(extra.abroad, None)  # its name stays, for the last words
+        process.hub.exported.pop(process.id, None)  # the aliases that it lent
     if extra.deadline is not None:
         process.hub.wheel.remove(extra.deadline)
         extra.deadline = None

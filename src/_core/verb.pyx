@@ -8,7 +8,7 @@ from fastask._core.current cimport current_or_none, current_process, current_sch
 from fastask._core.hub cimport is_here
 from fastask._core.mailbox cimport Letter
 from fastask._core.message cimport new_down, new_exited
-from fastask._core.names cimport deliver_by_ref, lookup, unreachable
+from fastask._core.names cimport deliver_by_ref, lookup, switch_off, unreachable
 from fastask._core.process cimport (
     DEAD, FREE, RUNNABLE, RUNNING, UNWINDING, Process, line_members,
 )
@@ -334,7 +334,7 @@ def unalias(ref):
         raise TypeError(f"ref must be a Ref, got {ref!r}")
     if (<Ref>ref).mode == NO_ALIAS or (<Ref>ref).process is not me:
         return False
-    (<Ref>ref).mode = NO_ALIAS
+    switch_off(<Ref>ref)
     return True
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from fastask._core.errors import StartError
 from fastask._core.names import LOCAL_NODE, Address, Via
 from fastask._core.process import Process
-from fastask._core.remote import cluster_here
+from fastask._core.remote import cluster_here, cluster_of_program
 from fastask._core.verb import self_
 from fastask._nodes.engine import Engine
 from fastask._nodes.events import NodeDown, NodeUp
@@ -188,13 +188,16 @@ def _engine(engine: str | Engine, workers: int | None, app: Any) -> Engine:
 def _cluster() -> Cluster | None:
     try:
         cluster: Cluster | None = cluster_here()
-    except RuntimeError:  # no loop runs
-        return None
+    except RuntimeError:  # no loop runs here, as in the thread of a plain function
+        cluster = cluster_of_program()
     return cluster
 
 
 def node() -> str:
     """Return the name of this node, `"nonode@nohost"` while it is in no cluster.
+
+    In a thread without an event loop, it tells of the one cluster that a loop of this
+    program is in.
 
     Example:
         ```python
@@ -211,6 +214,8 @@ def node() -> str:
 
 def nodes() -> list[str]:
     """Return the names of the other nodes that are up; none outside of a cluster.
+
+    In a thread, as `node`.
 
     Elixir: `Node.list/0`.
     """

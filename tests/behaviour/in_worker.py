@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from fastask import Exit
+from fastask import BRUTAL_KILL, Exit
 
 WAIT = 20.0
 
@@ -170,3 +170,8 @@ def leave_early() -> None:
 def touch_at_exit(path: str) -> None:
     """Leave something to be done when the worker ends in order."""
     atexit.register(Path(path).touch)
+
+
+def is_brutal_kill(value: object) -> tuple[bool, object]:
+    """Tell whether the constant is the one of this process, and send it back."""
+    return value is BRUTAL_KILL, value

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
+from typing import Literal
 
 import pytest
 
@@ -111,6 +114,53 @@ class TestRefs:
             assert await fastask.receive(str) == "once"
             assert await task == "done"
             assert fastask.receive_nowait(str, default=None) is None
+
+    @pytest.mark.parametrize("mode", ["explicit", "reply"])
+    async def test_an_alias_that_its_owner_forgets_is_reached(
+        self, cluster: Cluster, mode: Literal["explicit", "reply"]
+    ) -> None:
+        async with cluster(1) as world:
+            echo = await world.tasks(world.names[0]).start_child(there.echo)
+
+            fastask.send(echo, (fastask.alias(mode), "heard"))
+
+            assert await fastask.receive(timeout=5) == "heard"
+
+    async def test_an_alias_is_kept_until_it_is_switched_off(
+        self, cluster: Cluster
+    ) -> None:
+        async with cluster(1) as world:
+            echo = await world.tasks(world.names[0]).start_child(there.echo)
+            once, alias = fastask.alias("reply"), fastask.alias()
+            kept = [weakref.ref(once), weakref.ref(alias)]
+            fastask.send(echo, (once, "once"))
+            fastask.send(echo, (alias, "heard"))
+            assert await fastask.receive(timeout=5) == "once"
+            assert await fastask.receive(timeout=5) == "heard"
+
+            fastask.unalias(alias)
+            del once, alias
+
+            gc.collect()
+            assert [ref() for ref in kept] == [None, None]
+
+    async def test_an_alias_is_kept_until_its_owner_ends(
+        self, cluster: Cluster
+    ) -> None:
+        async with cluster(1) as world:
+            echo = await world.tasks(world.names[0]).start_child(there.echo)
+            kept: list[weakref.ref[fastask.Ref]] = []
+
+            async def owner() -> None:
+                alias = fastask.alias()
+                kept.append(weakref.ref(alias))
+                fastask.send(echo, (alias, "heard"))
+                await fastask.receive()
+
+            await fastask.spawn(owner)
+
+            gc.collect()
+            assert kept[0]() is None
 
     async def test_a_ref_tags_the_answer(self, cluster: Cluster) -> None:
         async with cluster(1) as world:

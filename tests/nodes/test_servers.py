@@ -7,7 +7,7 @@ import threading
 import pytest
 
 import fastask
-from fastask import NOCONNECTION, NOPROC, TIMEOUT, Address, GenServer
+from fastask import NOCONNECTION, NOPROC, TIMEOUT, Address, Answer, GenServer
 from tests.nodes import there
 from tests.nodes.conftest import Cluster
 from tests.nodes.there import Counter
@@ -53,6 +53,17 @@ class TestCall:
             with pytest.raises(fastask.CallError) as caught:
                 await GenServer.call(Address("counter", world.names[0]), "crash")
             assert isinstance(caught.value.reason, ValueError)
+
+    async def test_fails_with_the_answer_that_was_none(self, cluster: Cluster) -> None:
+        async with cluster(1) as world:
+            counter = Address("counter", world.names[0])
+            ref = fastask.monitor(counter)
+
+            await GenServer.call(counter, "answer")
+
+            reason = (await fastask.receive(ref)).reason
+            answer = Answer(1, then="what nobody may do then")  # type: ignore[arg-type]  # on purpose
+            assert reason == ("bad_return_value", answer)
 
     async def test_time_runs_out_and_the_late_reply_is_dropped(
         self, cluster: Cluster

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 import fastask
@@ -99,12 +101,39 @@ class TestMonitor:
             child = await tasks.start_child(there.reply_once)
             fastask.send(child, 1)
 
-            assert await child is None
+            assert await child == 1
             child = await tasks.start_child(there.announce, fastask.self_())
             await fastask.receive(tuple)
             fastask.exit(child, (SHUTDOWN, 2))
             with pytest.raises(fastask.Exit, match="2"):
                 await child
+
+    async def test_awaiting_one_that_is_monitored_gives_its_value(
+        self, cluster: Cluster
+    ) -> None:
+        async with cluster(1) as world:
+            child = await world.tasks(world.names[0]).start_child(there.reply_any)
+            ref = fastask.monitor(child)
+            gathered = asyncio.gather(child)
+            fastask.send(child, ["value"])
+
+            (value,) = await gathered
+            assert value == ["value"]
+            assert await child == ["value"]
+            assert (await fastask.receive(ref)).reason is NORMAL
+
+    async def test_awaiting_one_whose_end_was_told_without_a_value_is_an_exit(
+        self, cluster: Cluster
+    ) -> None:
+        async with cluster(1) as world:
+            child = await world.tasks(world.names[0]).start_child(there.reply_any)
+            ref = fastask.monitor(child)
+            fastask.send(child, 1)
+            await fastask.receive(ref)
+
+            with pytest.raises(fastask.Exit) as caught:
+                await child
+            assert caught.value.reason is NORMAL
 
 
 class TestLink:

@@ -85,6 +85,18 @@ class TestOutcomes:
 
             assert await task == (2, False)
 
+    async def test_a_plain_function_knows_its_node(self, cluster: Cluster) -> None:
+        async with cluster(1) as world:
+            (name,) = world.names
+            me = fastask.node()
+
+            assert await fastask.async_(fastask.node) == me
+            assert await fastask.async_(fastask.nodes) == [name]
+            assert await world.tasks(name).async_(fastask.node) == name
+            assert await world.tasks(name).async_(fastask.nodes) == [me]
+        assert await fastask.async_(fastask.node) == "nonode@nohost"
+        assert await fastask.async_(fastask.nodes) == []
+
     async def test_a_closure_travels_by_its_code(self, cluster: Cluster) -> None:
         async with cluster(1) as world:
             for factor in range(3):
@@ -370,6 +382,29 @@ class TestVerbs:
             assert [i.process for i in await tasks.which_children()] == [child]
             await tasks.terminate_child(child)
             assert await tasks.children() == []
+
+    async def test_a_child_that_is_killed_without_asking(
+        self, cluster: Cluster
+    ) -> None:
+        async with cluster(1) as world:
+            tasks = world.tasks(world.names[0])
+            other = await tasks.start_child(there.forever)
+
+            child = await tasks.start_child(
+                there.announce, fastask.self_(), shutdown=BRUTAL_KILL
+            )
+            task = tasks.async_nolink(
+                there.announce, fastask.self_(), shutdown=BRUTAL_KILL
+            )
+
+            for process in (child, task.process):
+                assert process is not None
+                assert await fastask.receive(tuple) == ("runs", process)
+                await tasks.terminate_child(process)
+            assert await fastask.yield_(task) == Failed(KILLED)
+            assert await tasks.children() == [other]
+            # Nobody was asked: neither tells how an exit signal unwound it.
+            assert fastask.receive_nowait(tuple, default=None) is None
 
     async def test_what_is_wrong_is_raised(self, cluster: Cluster) -> None:
         async with cluster(1) as world:

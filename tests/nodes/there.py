@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 import fastask
-from fastask import GenServer, Process
+from fastask import Answer, GenServer, Process
 
 
 async def identity(value: Any) -> Any:
@@ -166,6 +166,8 @@ class Counter(GenServer):
                 raise ValueError("crash")
             case "lock":
                 return threading.Lock()
+            case "answer":
+                return Answer(1, then="what nobody may do then")  # type: ignore[arg-type]  # on purpose
             case "who":
                 return from_.process
         return ("asked", request)

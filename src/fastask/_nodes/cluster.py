@@ -17,7 +17,14 @@ from fastask._core.names import Address
 from fastask._core.process import Process
 from fastask._core.reason import NOPROC
 from fastask._core.ref import Ref, make_ref
-from fastask._core.remote import end, join_cluster, ref_target, stand_in, stand_in_ref
+from fastask._core.remote import (
+    end,
+    join_cluster,
+    lend,
+    ref_target,
+    stand_in,
+    stand_in_ref,
+)
 from fastask._core.verb import send
 from fastask._nodes.codec import main_of_program
 from fastask._nodes.engine import Buffer, Engine, Link, Peer
@@ -266,6 +273,7 @@ class Cluster:
 
     def number_of(self, ref: Ref) -> int:
         """Return the number that a ref of this node has on the wire."""
+        lend(ref)
         number = self._numbers.get(ref)
         if number is None:
             number = self._numbers[ref] = next(self._count)

@@ -23,6 +23,7 @@ from fastask._core.remote import (
     exit_from,
     exit_from_link,
     link_from,
+    promise,
     settle_call,
     start_for,
     stop_watching,
@@ -37,6 +38,7 @@ from fastask._nodes.wire import (
     LAST,
     LINKED,
     NAME,
+    OWED,
     PROCESS,
     REF,
     REPORTED,
@@ -172,10 +174,14 @@ def _on_watch(
     long: Any,
 ) -> None:
     who, _rest = _target(s, flags, number, origin, data, long)
-    if not isinstance(who, Process):
-        s.tell_down(serial, NOPROC)
-    else:
-        s.watched[serial] = watch_for(who, s.gate, s, serial)
+    watch = s.watched.get(serial)
+    if watch is None:
+        if not isinstance(who, Process):
+            s.tell_down(serial, NOPROC)  # that is dropped where the end was told before
+            return
+        watch = s.watched[serial] = watch_for(who, s.gate, s, serial)
+    if flags & OWED:
+        promise(watch)
 
 
 def _on_unwatch(

@@ -41,6 +41,7 @@ from fastask._nodes.outbox import Outbox
 from fastask._nodes.wire import (
     CONTROL,
     NAME,
+    OWED,
     PROCESS,
     REF,
     REPORTED,
@@ -392,11 +393,14 @@ class Session(Traffic):
         """Cancel a process as asyncio does."""
         self._to(Kind.CANCEL, remote)
 
-    def watch(self, remote: Remote) -> int:
-        """Ask to be told of the end of whom a stand-in means; return the serial."""
-        serial = self._next()
+    def watch(self, remote: Remote, owed: bool = False) -> int:
+        """Ask to be told of the end of whom a stand-in means; return the serial.
+
+        `owed`: with what it returns, as somebody awaits it; it may be watched already.
+        """
+        serial = remote.serial or self._next()
         self.asked[serial] = weakref.ref(remote)
-        self._to(Kind.WATCH, remote, serial=serial)
+        self._to(Kind.WATCH, remote, serial=serial, flags=OWED if owed else 0)
         return serial
 
     def forget(self, serial: int) -> None:

@@ -73,6 +73,9 @@ STREAMS = 2
 REPORTED = 16
 """The flag of an end that is in the log of its node; whom it takes along is not."""
 
+OWED = 32
+"""The flag of a watch that asks for what the process returns, too."""
+
 _LEAST, _MOST = min(Kind), max(Kind)
 
 Message = tuple[int, int, int, int, int, Buffer, Sequence[Buffer]]
