@@ -292,3 +292,16 @@ def check_function(fn):
     if _is_coroutine(fn):
         raise TypeError(f"fn must be a function, got the coroutine {fn!r}")
     is_async(fn)
+
+
+def check_many(argument, value, what):
+    """Raise where `value` is no iterable of many; what can be awaited is one thing.
+
+    A task, a process and a future can be iterated, as asyncio wants it, but have no end.
+    """
+    if (
+        not (hasattr(value, "__iter__") or hasattr(value, "__getitem__"))
+        or hasattr(value, "__await__")
+        or isinstance(value, (str, bytes))
+    ):
+        raise TypeError(f"{argument} must be an iterable of {what}, got {value!r}")

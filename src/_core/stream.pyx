@@ -29,6 +29,7 @@ from fastask._core.wheel cimport IDLE, limit_of, time_of
 
 from fastask._core.errors import ExitSignal, TaskTimeoutError
 from fastask._core.reason import KILLED, NORMAL, TIMEOUT
+from fastask._core.start import check_many
 from fastask._core.thread import cpu_count
 
 cdef object _KILLED = KILLED
@@ -648,9 +649,8 @@ def async_stream(
 cdef Stream new_stream(object iterable, object fn, tuple args, dict options):
     """Return a stream with its options checked; nothing starts."""
     cdef Stream stream = Stream.__new__(Stream)
-    if not hasattr(iterable, "__aiter__") and not hasattr(iterable, "__iter__"):
-        if not hasattr(iterable, "__getitem__"):
-            raise TypeError(f"iterable must be iterable, got {iterable!r}")
+    if not hasattr(iterable, "__aiter__") and not isinstance(iterable, (str, bytes)):
+        check_many("iterable", iterable, "items")
     if options["on_timeout"] not in _ON_TIMEOUT:
         raise ValueError(f"on_timeout must be 'exit' or 'kill_task', got {options['on_timeout']!r}")
     if not callable(fn):

@@ -33,6 +33,7 @@ from fastask._core.process import Process
 from fastask._core.reason import NORMAL, normalise
 from fastask._core.request import GenCall, GenCast, Request
 from fastask._core.server import start_server
+from fastask._core.start import check_many
 from fastask._core.stream import async_stream
 from fastask._core.verb import self_
 from fastask.spec import ChildSpec, Restart, Shutdown, StartWith
@@ -406,6 +407,5 @@ async def _ask(
 
 
 def _checked(nodes: Iterable[str]) -> Sequence[str]:
-    if isinstance(nodes, str):
-        raise TypeError(f"nodes must be a list of names of nodes, got {nodes!r}")
+    check_many("nodes", nodes, "names of nodes")
     return list(nodes)

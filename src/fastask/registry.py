@@ -23,6 +23,7 @@ from fastask._core.process import Process
 from fastask._core.reason import SHUTDOWN
 from fastask._core.ref import Ref, make_ref
 from fastask._core.request import GenCall
+from fastask._core.start import check_many
 from fastask._core.verb import (
     demonitor,
     exit,
@@ -108,8 +109,7 @@ class Registry(Service["RegistryServer"]):
         if keys not in get_args(Keys):
             raise ValueError(f"keys must be one of unique, duplicate, got {keys!r}")
         check_name(name)
-        if isinstance(listeners, str) or not isinstance(listeners, Iterable):
-            raise TypeError(f"listeners must be a list of names, got {listeners!r}")
+        check_many("listeners", listeners, "names")
         self.kind = keys
         self.name = name
         self.listeners: tuple[Hashable, ...] = tuple(listeners)

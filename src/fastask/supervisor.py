@@ -13,6 +13,7 @@ from fastask._core.message import Exited, Failed, Ok
 from fastask._core.process import Process, function_name
 from fastask._core.reason import SHUTDOWN
 from fastask._core.request import GenCall
+from fastask._core.start import check_many
 from fastask._core.task import start_link
 from fastask._core.verb import self_, send, trap_exit
 from fastask._report import report_giving_up, report_restart, report_start_failure
@@ -155,8 +156,7 @@ class Supervisor(Service["SupervisorServer"]):
         self.max_seconds = max_seconds
         self.auto_shutdown = auto_shutdown
         self.name = name
-        if not isinstance(children, Iterable) or isinstance(children, str):
-            raise TypeError(f"children must be a list of children, got {children!r}")
+        check_many("children", children, "children")
         self.specs: list[ChildSpec] = [
             self._checked(spec_of(child)) for child in children
         ]

@@ -13,7 +13,7 @@ from fastask._core.process import Process
 from fastask._core.reason import KILL
 from fastask._core.receive import receive, receive_nowait
 from fastask._core.ref import Ref
-from fastask._core.start import check_function
+from fastask._core.start import check_function, check_many
 from fastask._core.task import Task
 from fastask._core.timer import Timer, start_timer
 from fastask._core.verb import demonitor, exit, hush, self_
@@ -162,6 +162,7 @@ class TaskRunner:
             MaxChildrenError: If one is full. What was started before such an error is
                 killed.
         """
+        check_many("specs", specs, "specifications")
         checked = [_check(spec) for spec in specs]
         runner = cls.__new__(cls)
         runner._owner = self_()
