@@ -223,7 +223,7 @@ cdef class Task(Bond):
                 self.forget()
                 return VALUE
             message = letter.message
-            if type(message) is Reply or (type(message) is tuple and len(message) == 2):
+            if type(message) is Reply or (isinstance(message, tuple) and len(message) == 2):
                 take_out(&owner.mailbox, letter)
                 self.taken = message[1]
                 self.forget()
