@@ -185,11 +185,11 @@ class Supervisor(Service["SupervisorServer"]):
 
     # What is asked of one that runs.
 
-    async def start_child(self, child: Any) -> Process[Any] | None:
+    async def start_child(self, spec: Any) -> Process[Any] | None:
         """Add a child at the end, and start it.
 
         Args:
-            child: As in the list of children.
+            spec: As in the list of children.
 
         Returns:
             Its process, or None when it did not want to run (`Ignore`).
@@ -204,8 +204,8 @@ class Supervisor(Service["SupervisorServer"]):
 
         Elixir: `Supervisor.start_child/2`.
         """
-        spec = spec_of(child)
-        process: Process[Any] | None = await self._ask("start_child", spec)
+        checked = spec_of(spec)
+        process: Process[Any] | None = await self._ask("start_child", checked)
         return process
 
     async def terminate_child(self, id: Hashable) -> None:
