@@ -60,6 +60,12 @@ cdef class Process:
             raise TypeError(f"{self!r} belongs to this event loop: cannot pickle it")
         return exporter.process(self)
 
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
     def __repr__(self):
         cdef list words = [f"<{type(self).__name__} #{self.id}"]
         if self.name is not None:

@@ -77,6 +77,12 @@ cdef class Task(Bond):
     def __reduce__(self):
         raise TypeError(f"{self!r} belongs to this event loop: cannot pickle it")
 
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
     def __await__(self):
         if not runs_here(self.watcher):
             if stranger() is not None:
