@@ -32,6 +32,9 @@ from fastask._core.reason import KILLED, NORMAL, TIMEOUT
 from fastask._core.start import check_many
 from fastask._core.thread import cpu_count
 
+cdef extern from "Python.h":
+    const Py_ssize_t PY_SSIZE_T_MAX
+
 cdef object _KILLED = KILLED
 cdef object _NORMAL = NORMAL
 cdef object _TIMEOUT = TIMEOUT
@@ -546,7 +549,7 @@ cdef Py_ssize_t _concurrency(object value) except -1:
         raise TypeError(f"max_concurrency must be an integer >= 1, got {value!r}")
     if value < 1:
         raise ValueError(f"max_concurrency must be an integer >= 1, got {value!r}")
-    return value
+    return min(value, PY_SSIZE_T_MAX)
 
 
 cdef object _progress(object value):

@@ -36,6 +36,7 @@ from fastask._core.server import start_server
 from fastask._core.start import check_many
 from fastask._core.stream import async_stream
 from fastask._core.verb import self_
+from fastask._core.wheel import check_seconds
 from fastask.spec import ChildSpec, Restart, Shutdown, StartWith
 
 __all__ = [
@@ -256,6 +257,8 @@ class GenServer:
 
         Elixir: `child_spec/1` of `use GenServer`.
         """
+        if timeout is not None:
+            check_seconds("timeout", timeout)
         return ChildSpec(
             id=cast_type(Hashable, cls) if id is None else id,
             start=(

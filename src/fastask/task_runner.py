@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from enum import Enum
 from typing import Any, Final, Literal, Self, TypeVar
 
@@ -17,6 +17,7 @@ from fastask._core.start import check_function, check_many
 from fastask._core.task import Task
 from fastask._core.timer import Timer, start_timer
 from fastask._core.verb import demonitor, exit, hush, self_
+from fastask._core.wheel import check_seconds
 from fastask.task_supervisor import RemoteTaskSupervisor, TaskSupervisor
 
 __all__ = ["RunnerFailed", "RunnerOk", "TaskRunner"]
@@ -163,6 +164,8 @@ class TaskRunner:
                 killed.
         """
         check_many("specs", specs, "specifications")
+        if timeout is not None:
+            check_seconds("timeout", timeout)
         checked = [_check(spec) for spec in specs]
         runner = cls.__new__(cls)
         runner._owner = self_()
@@ -303,6 +306,11 @@ def _check(
         )
     supervisor, fn, *args = spec
     if not isinstance(supervisor, TaskSupervisor | RemoteTaskSupervisor):
+        if supervisor is None or not isinstance(supervisor, Hashable):
+            raise TypeError(
+                "a specification must begin with a task supervisor or the name of one, "
+                f"got {supervisor!r}"
+            )
         supervisor = TaskSupervisor.ref(supervisor)
     check_function(fn)
     return supervisor, fn, tuple(args)
