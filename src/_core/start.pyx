@@ -171,6 +171,8 @@ cdef Process _spawn(object fn, tuple args, object name, object trap_exit, object
     cdef double seconds = -1.0
     try:
         scheduler = current_scheduler()
+        if trap_exit is not True and trap_exit is not False:
+            raise TypeError(f"trap_exit must be True or False, got {trap_exit!r}")
         if grace is not None:
             seconds = duration_of("grace", grace)
         if name is not None:
@@ -188,7 +190,7 @@ cdef Process _spawn(object fn, tuple args, object name, object trap_exit, object
     except BaseException:  # raised again
         undo(process)
         raise
-    if trap_exit:
+    if trap_exit is True:
         process.traps = True
     return process
 

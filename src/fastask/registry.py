@@ -183,20 +183,17 @@ class Registry(Service["RegistryServer"]):
 
         Elixir: `Registry.keys/2`.
         """
-        process = self_() if process is None else process
-        return [entry.key for entry in self._served().of(process)]
+        server = self._served()
+        return [entry.key for entry in server.of(_process(process))]
 
     def values(self, key: Hashable, process: Process[Any] | None = None) -> list[Any]:
         """Return the values of a process, None for the caller, under a key.
 
         Elixir: `Registry.values/3`.
         """
-        process = self_() if process is None else process
-        return [
-            entry.value
-            for entry in self._served().living(key)
-            if entry.process is process
-        ]
+        server = self._served()
+        process = _process(process)
+        return [entry.value for entry in server.living(key) if entry.process is process]
 
     def count(self) -> int:
         """Return the number of entries. Elixir: `Registry.count/1`."""
@@ -371,6 +368,14 @@ def strict(key: Hashable) -> Hashable:
         return (tuple, tuple(strict(part) for part in key))
     hash(key)
     return (type(key), key)
+
+
+def _process(process: Process[Any] | None) -> Process[Any]:
+    if process is None:
+        return self_()
+    if not isinstance(process, Process):
+        raise TypeError(f"process must be a Process or None, got {process!r}")
+    return process
 
 
 def _function(value: Any, name: str) -> Any:
