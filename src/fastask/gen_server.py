@@ -158,14 +158,14 @@ class GenServer:
             message,
         )
 
-    def handle_continue(self, argument: Any, /) -> Any:
-        """Go on after `Continue(argument)`, before any message.
+    def handle_continue(self, arg: Any, /) -> Any:
+        """Go on after `Continue(arg)`, before any message.
 
         Returns:
             None, `Continue`, `IdleTimeout`, `Hibernate` or `Stop`.
         """
         raise RuntimeError(
-            f"{type(self).__qualname__} has no handle_continue, but got {argument!r}"
+            f"{type(self).__qualname__} has no handle_continue, but got {arg!r}"
         )
 
     def terminate(self, reason: Any, /) -> Any:

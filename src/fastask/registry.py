@@ -261,9 +261,9 @@ class Registry(Service["RegistryServer"]):
 
     # Further.
 
-    def put_meta(self, key: Hashable, value: Any) -> None:
+    def put_meta(self, key: Hashable, v: Any) -> None:
         """Store something beside the entries. Elixir: `Registry.put_meta/3`."""
-        self._served().meta[strict(key)] = value
+        self._served().meta[strict(key)] = v
 
     def meta(self, key: Hashable, default: Any = _MISSING) -> Any:
         """Return what `put_meta` stored.

@@ -55,6 +55,8 @@ NAMES: list[tuple[Callable[..., Any], str]] = [
     (DynamicSupervisor.start_child, "self spec"),
     (DynamicSupervisor.terminate_child, "self p"),
     (fastask.TaskSupervisor.terminate_child, "self p"),
+    (fastask.Registry.put_meta, "self key v"),
+    (fastask.GenServer.handle_continue, "self arg"),
     (fastask.TaskRunner.handle_message, "self message"),
     (fastask.TaskRunner.stop, "self kill"),
 ]
