@@ -166,7 +166,8 @@ cdef object _task_of(Letter letter):
 cdef list _owned(object tasks, str verb):
     """Return tasks as a list, or raise what is wrong with them."""
     cdef list listed
-    check_many("tasks", tasks, "tasks")
+    if type(tasks) is not list:
+        check_many("tasks", tasks, "tasks")
     listed = list(tasks)
     for task in listed:
         _check(task)
@@ -454,7 +455,8 @@ def find(tasks, message):
     cdef Ref ref
     cdef Task task
     cdef bint down = type(message) is Down
-    check_many("tasks", tasks, "tasks")
+    if type(tasks) is not list:
+        check_many("tasks", tasks, "tasks")
     if down:
         ref = <Ref>(<Down>message).ref if type((<Down>message).ref) is Ref else None
     elif type(message) is Reply or (isinstance(message, tuple) and len(message) == 2):

@@ -230,8 +230,9 @@ def monitor(dest, *, alias=None):
     Args:
         dest: A process, a registered name, an address or a via.
         alias: Whether the ref is an alias for the caller too: `"explicit"` (until
-            `unalias`), `"demonitor"` (also until `demonitor` or the Down), or
-            `"reply_demonitor"` (also until the first message, which demonitors).
+            `unalias`; Elixir calls it `"explicit_unalias"`, which is taken, too),
+            `"demonitor"` (also until `demonitor` or the Down), or `"reply_demonitor"`
+            (also until the first message, which demonitors).
 
     Returns:
         The ref of the monitor.
