@@ -307,3 +307,8 @@ def check_many(argument, value, what):
         or isinstance(value, (str, bytes))
     ):
         raise TypeError(f"{argument} must be an iterable of {what}, got {value!r}")
+
+
+def check_seconds(argument, seconds):
+    """Raise where `seconds` is no number of seconds >= 0."""
+    duration_of(argument, seconds)

@@ -298,11 +298,6 @@ cdef str _shown(object number):
         return f"an integer of {number.bit_length()} bits"
 
 
-def check_seconds(argument, seconds):
-    """Raise where `seconds` is no number of seconds >= 0."""
-    duration_of(argument, seconds)
-
-
 cdef long long limit_of(str argument, object seconds) except? -2:
     """Return a time limit in nanoseconds, -1 for None, or raise what is wrong."""
     if seconds is None:

@@ -11,8 +11,8 @@ from fastask._core.errors import StartError
 from fastask._core.names import LOCAL_NODE, Address, Via
 from fastask._core.process import Process
 from fastask._core.remote import cluster_here
+from fastask._core.start import check_seconds
 from fastask._core.verb import self_
-from fastask._core.wheel import check_seconds
 from fastask._nodes.engine import Caps, Engine
 from fastask._nodes.events import NodeDown, NodeUp
 from fastask._service import Service

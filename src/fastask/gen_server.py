@@ -33,10 +33,9 @@ from fastask._core.process import Process
 from fastask._core.reason import NORMAL, normalise
 from fastask._core.request import GenCall, GenCast, Request
 from fastask._core.server import start_server
-from fastask._core.start import check_many
+from fastask._core.start import check_many, check_seconds
 from fastask._core.stream import async_stream
 from fastask._core.verb import self_
-from fastask._core.wheel import check_seconds
 from fastask.spec import ChildSpec, Restart, Shutdown, StartWith
 
 __all__ = [

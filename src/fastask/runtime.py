@@ -15,9 +15,8 @@ from fastask._core.errors import Exit
 from fastask._core.process import Process
 from fastask._core.reason import SHUTDOWN
 from fastask._core.scheduler import Scheduler, scheduler_for
-from fastask._core.start import start_root
+from fastask._core.start import check_seconds, start_root
 from fastask._core.verb import exit
-from fastask._core.wheel import check_seconds
 
 __all__ = ["run"]
 

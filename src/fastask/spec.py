@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeVarTuple, get_args
 
 from fastask._core.process import function_name
 from fastask._core.reason import BRUTAL_KILL, BrutalKill
+from fastask._core.start import check_seconds
 from fastask._core.task import start_link
-from fastask._core.wheel import check_seconds
 
 __all__ = ["ChildSpec", "child_spec"]
 

@@ -13,11 +13,10 @@ from fastask._core.process import Process
 from fastask._core.reason import KILL
 from fastask._core.receive import receive, receive_nowait
 from fastask._core.ref import Ref
-from fastask._core.start import check_function, check_many
+from fastask._core.start import check_function, check_many, check_seconds
 from fastask._core.task import Task
 from fastask._core.timer import Timer, start_timer
 from fastask._core.verb import demonitor, exit, hush, self_
-from fastask._core.wheel import check_seconds
 from fastask.task_supervisor import RemoteTaskSupervisor, TaskSupervisor
 
 __all__ = ["RunnerFailed", "RunnerOk", "TaskRunner"]
