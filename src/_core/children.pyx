@@ -19,6 +19,7 @@ from fastask._core.errors import MaxChildrenError, NoProcessError
 from fastask._core.reason import NORMAL
 
 cdef extern from "Python.h":
+    const Py_ssize_t PY_SSIZE_T_MAX
     void PyObject_GC_UnTrack(object tracked)
 
 cdef object _NORMAL = NORMAL
@@ -66,7 +67,7 @@ cdef class Children:
 
     def __init__(self, Process supervisor, most=None):
         self.supervisor = supervisor
-        self.most = -1 if most is None else most
+        self.most = -1 if most is None else min(most, PY_SSIZE_T_MAX)
 
     cdef int check(self) except -1:
         """Raise when no child can be started."""

@@ -18,6 +18,7 @@ from fastask._core.task cimport (
 from fastask._core.wait cimport Wait
 
 from fastask._core.errors import TaskTimeoutError
+from fastask._core.start import check_many
 
 cdef tuple _ON_TIMEOUT = ("nothing", "ignore", "kill_task")
 
@@ -165,10 +166,9 @@ cdef object _task_of(Letter letter):
 cdef list _owned(object tasks, str verb):
     """Return tasks as a list, or raise what is wrong with them."""
     cdef list listed
-    try:
-        listed = list(tasks)
-    except TypeError:
-        raise TypeError(f"tasks must be an iterable of tasks, got {tasks!r}") from None
+    if type(tasks) is not list:
+        check_many("tasks", tasks, "tasks")
+    listed = list(tasks)
     for task in listed:
         _check(task)
         (<Task>task).check_owner(verb)
@@ -455,12 +455,14 @@ def find(tasks, message):
     cdef Ref ref
     cdef Task task
     cdef bint down = type(message) is Down
+    if type(tasks) is not list:
+        check_many("tasks", tasks, "tasks")
     if down:
         ref = <Ref>(<Down>message).ref if type((<Down>message).ref) is Ref else None
-    elif type(message) is Reply or (type(message) is tuple and len(message) == 2):
+    elif type(message) is Reply or (isinstance(message, tuple) and len(message) == 2):
         ref = <Ref>message[0] if type(message[0]) is Ref else None
     else:
-        return None
+        ref = None
     for item in tasks:
         _check(item)
         task = <Task>item

@@ -44,19 +44,23 @@ cdef class Letter:
 allocate_letters(<PyTypeObject *>Letter)
 
 
+cdef inline object _first_of(object message):
+    return <object>PyTuple_GET_ITEM(message, 0) if PyTuple_GET_SIZE(message) else None
+
+
 cdef Ref tag_of(object message):
     """Return the ref that `message` is tagged with, or None."""
     cdef object first
     if type(message) is tuple:
-        if PyTuple_GET_SIZE(message) == 0:
-            return None
-        first = <object>PyTuple_GET_ITEM(message, 0)
+        first = _first_of(message)
     elif type(message) is Reply:
         first = (<Reply>message).ref
     elif type(message) is Down:
         first = (<Down>message).ref
     elif type(message) is Timeout:
         first = (<Timeout>message).ref
+    elif isinstance(message, tuple):  # a NamedTuple, say
+        first = _first_of(message)
     else:
         return None
     return <Ref>first if type(first) is Ref else None

@@ -5,12 +5,26 @@ Their reprs are written out, as those that Cython makes work in one thread only.
 """
 
 cimport cython
+from cpython.object cimport PyObject, PyTypeObject
 from cython cimport dataclasses
 
 from collections.abc import Sequence
 from types import GenericAlias
 
 from fastask._core.errors import Exit
+
+cdef extern from *:
+    """
+    /* So that `case (ref, value):` matches. `Sequence.register` leaves types alone that
+       were not made by a class statement. */
+    static void fastask_match_sequences(PyTypeObject *type) {
+        type->tp_flags |= Py_TPFLAGS_SEQUENCE;
+    }
+    """
+    void match_sequences "fastask_match_sequences"(PyTypeObject *type)
+    int generic_set "PyObject_GenericSetAttr"(
+        object value, object name, PyObject *field
+    ) except -1
 
 
 @cython.final
@@ -46,6 +60,12 @@ cdef class Reply:
     def __hash__(self):
         return hash((self.ref, self.value))
 
+    def __setattr__(self, name, value):
+        _set_field(self, name, <PyObject *>value)
+
+    def __delattr__(self, name):
+        _set_field(self, name, NULL)
+
     def __reduce__(self):
         return Reply, (self.ref, self.value)
 
@@ -53,7 +73,8 @@ cdef class Reply:
         return f"Reply(ref={self.ref!r}, value={self.value!r})"
 
 
-Sequence.register(Reply)  # so that `case (ref, value):` matches
+Sequence.register(Reply)
+match_sequences(<PyTypeObject *>Reply)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -63,6 +84,12 @@ cdef class Down:
 
     Elixir: `{:DOWN, ref, :process, object, reason}`.
     """
+
+    def __setattr__(self, name, value):
+        _set_field(self, name, <PyObject *>value)
+
+    def __delattr__(self, name):
+        _set_field(self, name, NULL)
 
     def __reduce__(self):
         return Down, (self.ref, self.process, self.reason)
@@ -79,6 +106,12 @@ cdef class Exited:
     Elixir: `{:EXIT, from, reason}`.
     """
 
+    def __setattr__(self, name, value):
+        _set_field(self, name, <PyObject *>value)
+
+    def __delattr__(self, name):
+        _set_field(self, name, NULL)
+
     def __reduce__(self):
         return Exited, (self.process, self.reason)
 
@@ -91,6 +124,12 @@ cdef class Exited:
 cdef class Timeout:
     """A timer of `start_timer` ran out. Elixir: `{:timeout, ref, message}`."""
 
+    def __setattr__(self, name, value):
+        _set_field(self, name, <PyObject *>value)
+
+    def __delattr__(self, name):
+        _set_field(self, name, NULL)
+
     def __reduce__(self):
         return Timeout, (self.ref, self.message)
 
@@ -101,6 +140,12 @@ cdef class Timeout:
 @dataclasses.dataclass(frozen=True, repr=False)
 cdef class Ok:
     """A task returned `value`. Elixir: `{:ok, value}`."""
+
+    def __setattr__(self, name, value):
+        _set_field(self, name, <PyObject *>value)
+
+    def __delattr__(self, name):
+        _set_field(self, name, NULL)
 
     def __reduce__(self):
         return Ok, (self.value,)
@@ -118,6 +163,12 @@ cdef class Ok:
 @dataclasses.dataclass(frozen=True, repr=False)
 cdef class Failed:
     """A task ended without a value, for `reason`. Elixir: `{:exit, reason}`."""
+
+    def __setattr__(self, name, value):
+        _set_field(self, name, <PyObject *>value)
+
+    def __delattr__(self, name):
+        _set_field(self, name, NULL)
 
     def __reduce__(self):
         return Failed, (self.reason,)
@@ -174,3 +225,16 @@ cdef Failed new_failed(object reason):
 cdef object failure_of(object reason):
     """Return what awaiting something that ended with `reason` raises."""
     return reason if isinstance(reason, BaseException) else Exit(reason)
+
+
+cdef int _set_field(object value, object name, PyObject *field) except -1:
+    """Refuse as a frozen dataclass does; a subclass may have attributes of its own."""
+    if type(value) in _FROZEN or name in value.__match_args__:
+        from dataclasses import FrozenInstanceError  # few need it, and it takes long
+
+        verb = "delete" if field is NULL else "assign to"
+        raise FrozenInstanceError(f"cannot {verb} field {name!r}")
+    return generic_set(value, name, field)
+
+
+cdef tuple _FROZEN = (Reply, Down, Exited, Timeout, Ok, Failed)

@@ -58,14 +58,21 @@ class Address:
     __slots__ = __match_args__ = ("name", "node")
 
     def __init__(self, name, node):
+        name_key(name, "name")
+        if not isinstance(node, str):
+            raise TypeError(f"node must be a string, got {node!r}")
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "node", node)
 
     def __setattr__(self, name, value):
-        raise AttributeError(f"cannot assign to field {name!r} of an address")
+        from dataclasses import FrozenInstanceError  # few need it, and it takes long
+
+        raise FrozenInstanceError(f"cannot assign to field {name!r}")
 
     def __delattr__(self, name):
-        raise AttributeError(f"cannot delete field {name!r} of an address")
+        from dataclasses import FrozenInstanceError  # as above
+
+        raise FrozenInstanceError(f"cannot delete field {name!r}")
 
     def __eq__(self, other):
         if type(other) is not Address:
@@ -199,14 +206,14 @@ cdef int deliver_by_ref(Ref ref, object message) except -1:
     return deliver(process, message)
 
 
-def register(name, process=None):
+def register(name, p=None):
     """Give a process a name, under which `send` and others find it.
 
     The name is free again when the process ends, before anybody is told of its end.
 
     Args:
         name: Anything hashable except None; `1`, `1.0` and `True` are three names.
-        process: The process; the caller when None. It has at most one name.
+        p: The process; the caller when None. It has at most one name.
 
     Raises:
         NameTakenError: If the name is taken or the process has one.
@@ -228,18 +235,18 @@ def register(name, process=None):
 
     Elixir: `Process.register/2`.
     """
-    if process is None:
-        process = current_process()
-    elif not isinstance(process, Process):
-        raise TypeError(f"process must be a Process, got {process!r}")
+    if p is None:
+        p = current_process()
+    elif not isinstance(p, Process):
+        raise TypeError(f"p must be a Process, got {p!r}")
     name_key(name, "name")
-    if (<Process>process).life == DEAD:
-        raise NoProcessError(f"process must be alive, got {process!r}")
-    if (<Process>process).foreign:
-        raise ValueError(f"process must be one of this node, got {process!r}")
-    if (<Process>process).hub is not current_scheduler():
-        raise ValueError(f"{process!r} belongs to another event loop")
-    register_process(<Process>process, name)
+    if (<Process>p).life == DEAD:
+        raise NoProcessError(f"p must be alive, got {p!r}")
+    if (<Process>p).foreign:
+        raise ValueError(f"p must be a process of this node, got {p!r}")
+    if (<Process>p).hub is not current_scheduler():
+        raise ValueError(f"{p!r} belongs to another event loop")
+    register_process(<Process>p, name)
 
 
 def unregister(name):

@@ -60,6 +60,12 @@ cdef class Process:
             raise TypeError(f"{self!r} belongs to this event loop: cannot pickle it")
         return exporter.process(self)
 
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
     def __repr__(self):
         cdef list words = [f"<{type(self).__name__} #{self.id}"]
         if self.name is not None:
@@ -416,6 +422,7 @@ cdef class Join:
     # for it.
     cdef Process process
     cdef object subject
+    cdef bint asked
 
     def __init__(self, Process process, object subject):
         self.process = process
@@ -449,6 +456,10 @@ cdef int _step_join(PyObject *iterator, PyObject **out) except -1:
         out[0] = <PyObject *>value
         Py_INCREF(value)  # given to the caller
         return 1
+    if join.asked:
+        # As a future: who iterates by hand, `list(process)` say, would never end.
+        raise RuntimeError("await wasn't used with future")
+    join.asked = True
     if join.subject is join.process:
         join.process.blocking = True
     else:

@@ -30,6 +30,12 @@ cdef class Ref:
             raise TypeError("a Ref means nothing outside its event loop: cannot pickle it")
         return exporter.ref(self)
 
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
 
 cdef Ref new_ref():
     return Ref.__new__(Ref)

@@ -171,6 +171,8 @@ cdef Process _spawn(object fn, tuple args, object name, object trap_exit, object
     cdef double seconds = -1.0
     try:
         scheduler = current_scheduler()
+        if trap_exit is not True and trap_exit is not False:
+            raise TypeError(f"trap_exit must be True or False, got {trap_exit!r}")
         if grace is not None:
             seconds = duration_of("grace", grace)
         if name is not None:
@@ -188,7 +190,7 @@ cdef Process _spawn(object fn, tuple args, object name, object trap_exit, object
     except BaseException:  # raised again
         undo(process)
         raise
-    if trap_exit:
+    if trap_exit is True:
         process.traps = True
     return process
 
@@ -292,3 +294,21 @@ def check_function(fn):
     if _is_coroutine(fn):
         raise TypeError(f"fn must be a function, got the coroutine {fn!r}")
     is_async(fn)
+
+
+def check_many(argument, value, what):
+    """Raise where `value` is no iterable of many; what can be awaited is one thing.
+
+    A task, a process and a future can be iterated, as asyncio wants it, but have no end.
+    """
+    if (
+        not (hasattr(value, "__iter__") or hasattr(value, "__getitem__"))
+        or hasattr(value, "__await__")
+        or isinstance(value, (str, bytes))
+    ):
+        raise TypeError(f"{argument} must be an iterable of {what}, got {value!r}")
+
+
+def check_seconds(argument, seconds):
+    """Raise where `seconds` is no number of seconds >= 0."""
+    duration_of(argument, seconds)

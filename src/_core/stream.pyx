@@ -29,7 +29,11 @@ from fastask._core.wheel cimport IDLE, limit_of, time_of
 
 from fastask._core.errors import ExitSignal, TaskTimeoutError
 from fastask._core.reason import KILLED, NORMAL, TIMEOUT
+from fastask._core.start import check_many
 from fastask._core.thread import cpu_count
+
+cdef extern from "Python.h":
+    const Py_ssize_t PY_SSIZE_T_MAX
 
 cdef object _KILLED = KILLED
 cdef object _NORMAL = NORMAL
@@ -545,7 +549,7 @@ cdef Py_ssize_t _concurrency(object value) except -1:
         raise TypeError(f"max_concurrency must be an integer >= 1, got {value!r}")
     if value < 1:
         raise ValueError(f"max_concurrency must be an integer >= 1, got {value!r}")
-    return value
+    return min(value, PY_SSIZE_T_MAX)
 
 
 cdef object _progress(object value):
@@ -648,9 +652,8 @@ def async_stream(
 cdef Stream new_stream(object iterable, object fn, tuple args, dict options):
     """Return a stream with its options checked; nothing starts."""
     cdef Stream stream = Stream.__new__(Stream)
-    if not hasattr(iterable, "__aiter__") and not hasattr(iterable, "__iter__"):
-        if not hasattr(iterable, "__getitem__"):
-            raise TypeError(f"iterable must be iterable, got {iterable!r}")
+    if not hasattr(iterable, "__aiter__") and not isinstance(iterable, (str, bytes)):
+        check_many("iterable", iterable, "items")
     if options["on_timeout"] not in _ON_TIMEOUT:
         raise ValueError(f"on_timeout must be 'exit' or 'kill_task', got {options['on_timeout']!r}")
     if not callable(fn):

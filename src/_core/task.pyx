@@ -79,6 +79,12 @@ cdef class Task(Bond):
     def __reduce__(self):
         raise TypeError(f"{self!r} belongs to this event loop: cannot pickle it")
 
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
     def __await__(self):
         if not runs_here(self.watcher):
             if stranger() is not None:
@@ -225,7 +231,7 @@ cdef class Task(Bond):
                 self.forget()
                 return VALUE
             message = letter.message
-            if type(message) is Reply or (type(message) is tuple and len(message) == 2):
+            if type(message) is Reply or (isinstance(message, tuple) and len(message) == 2):
                 take_out(&owner.mailbox, letter)
                 self.taken = message[1]
                 self.forget()

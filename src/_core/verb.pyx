@@ -29,6 +29,7 @@ cdef dict _ALIASES = {"explicit": EXPLICIT, "reply": ONE_REPLY}
 cdef dict _MONITOR_ALIASES = {
     None: NO_ALIAS,
     "explicit": EXPLICIT,
+    "explicit_unalias": EXPLICIT,  # what Elixir calls it
     "demonitor": DEMONITOR,
     "reply_demonitor": REPLY_DEMONITOR,
 }
@@ -185,13 +186,13 @@ cdef Process _living():
 cdef Process _kin(object process, str verb):
     """Return a process of the running loop, or raise why it is none."""
     if not isinstance(process, Process):
-        raise TypeError(f"process must be a Process, got {process!r}")
+        raise TypeError(f"p must be a Process, got {process!r}")
     if not is_here((<Process>process).hub):
         raise ValueError(f"cannot {verb} {process!r}: it is of another event loop")
     return <Process>process
 
 
-def link(process):
+def link(p):
     """Link the caller to a process: when one ends, the other gets an exit signal.
 
     There is at most one link between two processes. A dead process cannot be linked
@@ -203,7 +204,7 @@ def link(process):
     Elixir: `Process.link/1`.
     """
     cdef Process me = _living()
-    cdef Process other = _kin(process, "link to")
+    cdef Process other = _kin(p, "link to")
     if other.life == DEAD:
         if not me.traps:
             raise NoProcessError(f"process must be alive, got {other!r}")
@@ -212,12 +213,12 @@ def link(process):
     link_processes(me, other)
 
 
-def unlink(process):
+def unlink(p):
     """Remove the link to a process, if there is one.
 
     What the link delivered before stays in the mailbox. Elixir: `Process.unlink/1`.
     """
-    unlink_processes(current_process(), _kin(process, "unlink"))
+    unlink_processes(current_process(), _kin(p, "unlink"))
 
 
 def monitor(dest, *, alias=None):
@@ -229,8 +230,9 @@ def monitor(dest, *, alias=None):
     Args:
         dest: A process, a registered name, an address or a via.
         alias: Whether the ref is an alias for the caller too: `"explicit"` (until
-            `unalias`), `"demonitor"` (also until `demonitor` or the Down), or
-            `"reply_demonitor"` (also until the first message, which demonitors).
+            `unalias`; Elixir calls it `"explicit_unalias"`, which is taken, too),
+            `"demonitor"` (also until `demonitor` or the Down), or `"reply_demonitor"`
+            (also until the first message, which demonitors).
 
     Returns:
         The ref of the monitor.
@@ -255,7 +257,7 @@ def monitor(dest, *, alias=None):
     if target is not None:
         return monitor_process(me, target, dest, _MONITOR_ALIASES[alias])
     ref = new_ref()
-    if alias == "explicit":
+    if _MONITOR_ALIASES[alias] == EXPLICIT:
         ref.mode = EXPLICIT
         ref.process = me
     deliver(me, new_down(ref, dest, unreachable(dest)))

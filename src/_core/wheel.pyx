@@ -276,15 +276,26 @@ cdef double duration_of(str argument, object seconds) except? -1.0:
     cdef double value
     if type(seconds) is float:
         value = <double>seconds
-    elif type(seconds) is int:
-        value = seconds
     elif isinstance(seconds, (int, float)) and not isinstance(seconds, bool):
-        value = seconds
+        try:
+            value = seconds
+        except OverflowError:
+            raise ValueError(
+                f"{argument} must be a number of seconds that a float can be, "
+                f"got {_shown(seconds)}"
+            ) from None
     else:
         raise TypeError(f"{argument} must be a number of seconds, got {seconds!r}")
     if not value >= 0.0:  # NaN too
         raise ValueError(f"{argument} must be a number of seconds >= 0, got {seconds!r}")
     return value
+
+
+cdef str _shown(object number):
+    try:
+        return repr(number)
+    except ValueError:  # it has more digits than Python writes
+        return f"an integer of {number.bit_length()} bits"
 
 
 cdef long long limit_of(str argument, object seconds) except? -2:

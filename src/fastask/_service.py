@@ -283,4 +283,6 @@ class Service(Located, Generic[S]):
         return outcome.unwrap()
 
     def _gone(self) -> NoProcessError:
-        return NoProcessError(f"{self!r} must be running, and it has ended")
+        is_new = self._process is None and self._dest is None
+        what = "has not been started" if is_new else "has ended"
+        return NoProcessError(f"{self!r} must be running, and it {what}")

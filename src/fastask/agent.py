@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from fastask._core.answer import Answer, Stop
 from fastask._core.call import call_server, cast_request
+from fastask._core.process import Process
 from fastask._core.request import GenCall
 from fastask.gen_server import Destination, GenServer
 
@@ -51,6 +52,47 @@ class Agent(GenServer):
             return self._begin(value)
         self._value = value
         return None
+
+    @classmethod
+    def start_link(
+        cls,
+        *args: Any,
+        name: Destination | None = None,
+        timeout: float | None = None,
+    ) -> Coroutine[Any, Any, Process[None] | None]:
+        """Start an agent with the value of `fn(*args)`; see `GenServer.start_link`.
+
+        Args:
+            args: `fn`, and its arguments.
+            name: A name or a `Via`.
+            timeout: Seconds that `fn` may take, or None for no limit.
+
+        Elixir: `Agent.start_link/2`.
+        """
+        cls._check_start(args)
+        return super().start_link(*args, name=name, timeout=timeout)
+
+    @classmethod
+    def start(
+        cls,
+        *args: Any,
+        name: Destination | None = None,
+        timeout: float | None = None,
+    ) -> Coroutine[Any, Any, Process[None] | None]:
+        """Start an agent that is linked to nobody; see `start_link`.
+
+        Elixir: `Agent.start/2`.
+        """
+        cls._check_start(args)
+        return super().start(*args, name=name, timeout=timeout)
+
+    @classmethod
+    def _check_start(cls, args: tuple[Any, ...]) -> None:
+        if cls.init is not Agent.init:
+            return  # what it is given is its own affair
+        if not args:
+            raise TypeError("fn must be a function, got no argument")
+        _check(args[0])
 
     async def _begin(self, value: Awaitable[Any]) -> None:
         self._value = await value
@@ -159,9 +201,15 @@ class Agent(GenServer):
         cast_request(dest, (fn, args))
 
 
-for _verb in (Agent.get, Agent.update, Agent.get_and_update):
+for _verb in (
+    Agent.get,
+    Agent.update,
+    Agent.get_and_update,
+    Agent.start_link,
+    Agent.start,
+):
     # What they return is awaited in the process whose function they are.
-    _verb.__dict__["__fastask_wait__"] = True
+    getattr(_verb, "__func__", _verb).__dict__["__fastask_wait__"] = True
 
 
 def _check(fn: Any) -> None:

@@ -11,8 +11,9 @@ from fastask._core.errors import StartError
 from fastask._core.names import LOCAL_NODE, Address, Via
 from fastask._core.process import Process
 from fastask._core.remote import cluster_here, cluster_of_program
+from fastask._core.start import check_seconds
 from fastask._core.verb import self_
-from fastask._nodes.engine import Engine
+from fastask._nodes.engine import Caps, Engine
 from fastask._nodes.events import NodeDown, NodeUp
 from fastask._service import Service
 
@@ -159,6 +160,14 @@ def connect(
             f"net_ticktime must be a number of seconds >= {least:g} for this engine, "
             f"got {net_ticktime!r}"
         )
+    check_seconds("net_ticktime", net_ticktime)
+    if isinstance(app, str):
+        module, _, attribute = app.partition(":")
+        if not module or not attribute:
+            raise ValueError(
+                "app must be children for a supervisor, 'module:attribute' or None, "
+                f"got {app!r}"
+            )
     if name is None:
         name = f"fastask@{socket.gethostname()}"
     if not isinstance(name, str):
@@ -174,6 +183,10 @@ def connect(
 
 def _engine(engine: str | Engine, workers: int | None, app: Any) -> Engine:
     if not isinstance(engine, str):
+        if not isinstance(getattr(engine, "caps", None), Caps):
+            raise TypeError(
+                f"engine must be the name of an engine or an engine, got {engine!r}"
+            )
         if workers is not None:
             raise ValueError(f"workers must be None for {engine!r}, got {workers!r}")
         return engine

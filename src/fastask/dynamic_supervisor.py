@@ -107,11 +107,11 @@ class DynamicSupervisor(Service["DynamicSupervisorServer"]):
         self.extra_arguments: tuple[Any, ...] = tuple(extra_arguments)
         self.name = name
 
-    async def start_child(self, child: Any) -> Process[Any] | None:
+    async def start_child(self, spec: Any) -> Process[Any] | None:
         """Start a child.
 
         Args:
-            child: As in the list of a `Supervisor`.
+            spec: As in the list of a `Supervisor`.
 
         Returns:
             Its process, or None when it did not want to run (`Ignore`); it is forgotten
@@ -126,10 +126,10 @@ class DynamicSupervisor(Service["DynamicSupervisorServer"]):
 
         Elixir: `DynamicSupervisor.start_child/2`.
         """
-        spec = spec_of(child)
-        if spec.significant:
+        checked = spec_of(spec)
+        if checked.significant:
             raise ValueError("significant must be False here, got True")
-        process: Process[Any] | None = await self._ask("start_child", spec)
+        process: Process[Any] | None = await self._ask("start_child", checked)
         return process
 
     async def terminate_child(self, p: Process[Any]) -> None:

@@ -33,6 +33,7 @@ from fastask._core.process import Process
 from fastask._core.reason import NORMAL, normalise
 from fastask._core.request import GenCall, GenCast, Request
 from fastask._core.server import start_server
+from fastask._core.start import check_many, check_seconds
 from fastask._core.stream import async_stream
 from fastask._core.verb import self_
 from fastask.spec import ChildSpec, Restart, Shutdown, StartWith
@@ -156,14 +157,14 @@ class GenServer:
             message,
         )
 
-    def handle_continue(self, argument: Any, /) -> Any:
-        """Go on after `Continue(argument)`, before any message.
+    def handle_continue(self, arg: Any, /) -> Any:
+        """Go on after `Continue(arg)`, before any message.
 
         Returns:
             None, `Continue`, `IdleTimeout`, `Hibernate` or `Stop`.
         """
         raise RuntimeError(
-            f"{type(self).__qualname__} has no handle_continue, but got {argument!r}"
+            f"{type(self).__qualname__} has no handle_continue, but got {arg!r}"
         )
 
     def terminate(self, reason: Any, /) -> Any:
@@ -255,6 +256,8 @@ class GenServer:
 
         Elixir: `child_spec/1` of `use GenServer`.
         """
+        if timeout is not None:
+            check_seconds("timeout", timeout)
         return ChildSpec(
             id=cast_type(Hashable, cls) if id is None else id,
             start=(
@@ -406,6 +409,5 @@ async def _ask(
 
 
 def _checked(nodes: Iterable[str]) -> Sequence[str]:
-    if isinstance(nodes, str):
-        raise TypeError(f"nodes must be a list of names of nodes, got {nodes!r}")
+    check_many("nodes", nodes, "names of nodes")
     return list(nodes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import sys
 import time
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
@@ -177,6 +178,8 @@ def _late(jitter: float) -> float:
 def _check_seconds(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number of seconds, got {value!r}")
+    if value > sys.float_info.max:  # it would never be due
+        raise ValueError(f"{name} must be a finite number of seconds, got {value!r}")
 
 
 class Cron(_Periodic):

@@ -23,6 +23,7 @@ from fastask._core.process import Process
 from fastask._core.reason import SHUTDOWN
 from fastask._core.ref import Ref, make_ref
 from fastask._core.request import GenCall
+from fastask._core.start import check_many
 from fastask._core.verb import (
     demonitor,
     exit,
@@ -108,8 +109,7 @@ class Registry(Service["RegistryServer"]):
         if keys not in get_args(Keys):
             raise ValueError(f"keys must be one of unique, duplicate, got {keys!r}")
         check_name(name)
-        if isinstance(listeners, str) or not isinstance(listeners, Iterable):
-            raise TypeError(f"listeners must be a list of names, got {listeners!r}")
+        check_many("listeners", listeners, "names")
         self.kind = keys
         self.name = name
         self.listeners: tuple[Hashable, ...] = tuple(listeners)
@@ -183,20 +183,17 @@ class Registry(Service["RegistryServer"]):
 
         Elixir: `Registry.keys/2`.
         """
-        process = self_() if process is None else process
-        return [entry.key for entry in self._served().of(process)]
+        server = self._served()
+        return [entry.key for entry in server.of(_process(process))]
 
     def values(self, key: Hashable, process: Process[Any] | None = None) -> list[Any]:
         """Return the values of a process, None for the caller, under a key.
 
         Elixir: `Registry.values/3`.
         """
-        process = self_() if process is None else process
-        return [
-            entry.value
-            for entry in self._served().living(key)
-            if entry.process is process
-        ]
+        server = self._served()
+        process = _process(process)
+        return [entry.value for entry in server.living(key) if entry.process is process]
 
     def count(self) -> int:
         """Return the number of entries. Elixir: `Registry.count/1`."""
@@ -264,9 +261,9 @@ class Registry(Service["RegistryServer"]):
 
     # Further.
 
-    def put_meta(self, key: Hashable, value: Any) -> None:
+    def put_meta(self, key: Hashable, v: Any) -> None:
         """Store something beside the entries. Elixir: `Registry.put_meta/3`."""
-        self._served().meta[strict(key)] = value
+        self._served().meta[strict(key)] = v
 
     def meta(self, key: Hashable, default: Any = _MISSING) -> Any:
         """Return what `put_meta` stored.
@@ -371,6 +368,14 @@ def strict(key: Hashable) -> Hashable:
         return (tuple, tuple(strict(part) for part in key))
     hash(key)
     return (type(key), key)
+
+
+def _process(process: Process[Any] | None) -> Process[Any]:
+    if process is None:
+        return self_()
+    if not isinstance(process, Process):
+        raise TypeError(f"process must be a Process or None, got {process!r}")
+    return process
 
 
 def _function(value: Any, name: str) -> Any:

@@ -15,7 +15,7 @@ from fastask._core.errors import Exit
 from fastask._core.process import Process
 from fastask._core.reason import SHUTDOWN
 from fastask._core.scheduler import Scheduler, scheduler_for
-from fastask._core.start import start_root
+from fastask._core.start import check_seconds, start_root
 from fastask._core.verb import exit
 
 __all__ = ["run"]
@@ -125,7 +125,7 @@ def run(
     """
     tree = cast(Tree, main) if hasattr(main, "_run_as_root") else None
     root = cast(Main, main) if tree is None else tree._run_as_root
-    _check(root, grace, loop_factory)
+    _check(root, grace, loop_factory, debug, handle_signals)
     return _Run(grace, tree).complete(root, args, loop_factory, debug, handle_signals)
 
 
@@ -142,18 +142,31 @@ def default_loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
 
 
-def _check(main: Any, grace: object, loop_factory: Any) -> None:
+def _check(
+    main: Any,
+    grace: object,
+    loop_factory: Any,
+    debug: object = None,
+    handle_signals: object = True,
+) -> None:
     error: Exception | None = None
     if not callable(main) and not asyncio.iscoroutine(main):
         error = TypeError(f"main must be an async function, got {main!r}")
     elif loop_factory is not None and not callable(loop_factory):
         error = TypeError(f"loop_factory must be callable, got {loop_factory!r}")
-    elif isinstance(grace, bool) or not isinstance(grace, int | float):
-        error = TypeError(f"grace must be a number of seconds, got {grace!r}")
-    elif not grace >= 0:
-        error = ValueError(f"grace must be a number of seconds >= 0, got {grace!r}")
+    elif debug is not None and not isinstance(debug, bool):
+        error = TypeError(f"debug must be True, False or None, got {debug!r}")
+    elif not isinstance(handle_signals, bool):
+        error = TypeError(
+            f"handle_signals must be True or False, got {handle_signals!r}"
+        )
     elif asyncio._get_running_loop() is not None:
         error = RuntimeError("run cannot be called while an event loop is running")
+    else:
+        try:
+            check_seconds("grace", grace)
+        except (TypeError, ValueError) as wrong:
+            error = wrong
     if error is not None:
         if asyncio.iscoroutine(main):
             main.close()

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVarTuple, get_args
 
 from fastask._core.process import function_name
 from fastask._core.reason import BRUTAL_KILL, BrutalKill
+from fastask._core.start import check_seconds
 from fastask._core.task import start_link
 
 __all__ = ["ChildSpec", "child_spec"]
@@ -98,8 +99,7 @@ def _check_shutdown(value: object) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"shutdown must be seconds, None or BRUTAL_KILL, got {value!r}")
-    if not value >= 0:
-        raise ValueError(f"shutdown must be a number of seconds >= 0, got {value!r}")
+    check_seconds("shutdown", value)
 
 
 def child_spec(

@@ -14,6 +14,7 @@ from fastask._core.message import Exited, Failed, Ok
 from fastask._core.process import Process, function_name
 from fastask._core.reason import SHUTDOWN
 from fastask._core.request import GenCall
+from fastask._core.start import check_many
 from fastask._core.task import start_link
 from fastask._core.verb import self_, send, trap_exit
 from fastask._report import report_giving_up, report_restart, report_start_failure
@@ -156,8 +157,7 @@ class Supervisor(Service["SupervisorServer"]):
         self.max_seconds = max_seconds
         self.auto_shutdown = auto_shutdown
         self.name = name
-        if not isinstance(children, Iterable) or isinstance(children, str):
-            raise TypeError(f"children must be a list of children, got {children!r}")
+        check_many("children", children, "children")
         self.specs: list[ChildSpec] = [
             self._checked(spec_of(child)) for child in children
         ]
@@ -186,11 +186,11 @@ class Supervisor(Service["SupervisorServer"]):
 
     # What is asked of one that runs.
 
-    async def start_child(self, child: Any) -> Process[Any] | None:
+    async def start_child(self, spec: Any) -> Process[Any] | None:
         """Add a child at the end, and start it.
 
         Args:
-            child: As in the list of children.
+            spec: As in the list of children.
 
         Returns:
             Its process, or None when it did not want to run (`Ignore`).
@@ -205,8 +205,8 @@ class Supervisor(Service["SupervisorServer"]):
 
         Elixir: `Supervisor.start_child/2`.
         """
-        spec = spec_of(child)
-        process: Process[Any] | None = await self._ask("start_child", spec)
+        checked = spec_of(spec)
+        process: Process[Any] | None = await self._ask("start_child", checked)
         return process
 
     async def terminate_child(self, id: Hashable) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from sys import maxsize
 from typing import Any, TypeVar
 
 from fastask._core.call import call_system
@@ -190,6 +191,8 @@ async def trace(dest: Destination, flag: bool, timeout: float | None = 5.0) -> N
 
     Elixir: `:sys.trace/3`.
     """
+    if not isinstance(flag, bool):
+        raise TypeError(f"flag must be True or False, got {flag!r}")
     if flag:
         await install(dest, _print, None, "trace", timeout)
     else:
@@ -233,7 +236,7 @@ async def log(
             raise ValueError(f"flag must be an integer >= 1, got {flag!r}")
         await remove(dest, "log", timeout)
         if flag:
-            size = 10 if flag is True else flag
+            size = 10 if flag is True else min(flag, maxsize)
             events: deque[Event] = deque(maxlen=size)
             await install(dest, _keep, events, "log", timeout)
     return list(await _ask(dest, timeout, "hook", "log") or ())

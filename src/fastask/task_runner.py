@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from enum import Enum
 from typing import Any, Final, Literal, Self, TypeVar
 
@@ -13,7 +13,7 @@ from fastask._core.process import Process
 from fastask._core.reason import KILL
 from fastask._core.receive import receive, receive_nowait
 from fastask._core.ref import Ref
-from fastask._core.start import check_function
+from fastask._core.start import check_function, check_many, check_seconds
 from fastask._core.task import Task
 from fastask._core.timer import Timer, start_timer
 from fastask._core.verb import demonitor, exit, hush, self_
@@ -162,6 +162,9 @@ class TaskRunner:
             MaxChildrenError: If one is full. What was started before such an error is
                 killed.
         """
+        check_many("specs", specs, "specifications")
+        if timeout is not None:
+            check_seconds("timeout", timeout)
         checked = [_check(spec) for spec in specs]
         runner = cls.__new__(cls)
         runner._owner = self_()
@@ -302,6 +305,11 @@ def _check(
         )
     supervisor, fn, *args = spec
     if not isinstance(supervisor, TaskSupervisor | RemoteTaskSupervisor):
+        if supervisor is None or not isinstance(supervisor, Hashable):
+            raise TypeError(
+                "a specification must begin with a task supervisor or the name of one, "
+                f"got {supervisor!r}"
+            )
         supervisor = TaskSupervisor.ref(supervisor)
     check_function(fn)
     return supervisor, fn, tuple(args)

@@ -41,7 +41,7 @@ WAITS: dict[str, Callable[[], Awaitable[Any]]] = {
     "await_many": lambda: await_many([async_nolink(nothing)]),
     "yield": lambda: yield_(async_nolink(nothing)),
     "shutdown": lambda: shutdown(async_nolink(nothing)),
-    "start": lambda: Agent.start_link("no function"),
+    "start": lambda: Agent.start_link(int, "no number"),
     "call": lambda: Agent.get("nobody of this name", str),
     "stream": first_of_a_stream,
 }

@@ -468,8 +468,12 @@ class TestBadInput:
         [
             ({"keys": "many"}, ValueError, "keys must be one of unique, duplicate"),
             ({"name": []}, TypeError, "name must be hashable"),
-            ({"listeners": "name"}, TypeError, "listeners must be a list of names"),
-            ({"listeners": 1}, TypeError, "listeners must be a list of names"),
+            (
+                {"listeners": "name"},
+                TypeError,
+                "listeners must be an iterable",
+            ),
+            ({"listeners": 1}, TypeError, "listeners must be an iterable"),
         ],
     )
     def test_of_an_option_is_one_clear_error(

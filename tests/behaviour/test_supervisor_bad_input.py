@@ -117,7 +117,7 @@ class TestOptions:
 class TestChildren:
     @pytest.mark.parametrize("children", [None, 5, "ab", Idle, idle, make_spec()])
     async def test_that_are_no_list(self, children: Any) -> None:
-        with pytest.raises(TypeError, match="children must be a list") as caught:
+        with pytest.raises(TypeError, match="children must be an iterable") as caught:
             Supervisor(children)
         assert repr(children) in str(caught.value)
 

@@ -149,7 +149,7 @@ class TestAsyncStream:
                 bad.async_stream([1], double, on_timeout="ignore")
             with pytest.raises(ValueError, match="shutdown must be"):
                 tasks.async_stream([1], double, shutdown=-1)
-            with pytest.raises(TypeError, match="iterable must be iterable"):
+            with pytest.raises(TypeError, match="iterable must be an iterable"):
                 bad.async_stream_nolink(1, double)
 
 
