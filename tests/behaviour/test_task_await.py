@@ -229,6 +229,7 @@ class TestFailure:
         assert caught.value.reason == reason
         assert left_behind() == NOTHING
 
+    @pytest.mark.usefixtures("crashes")
     async def test_a_reason_that_is_an_exception_is_raised_itself(self) -> None:
         error = ValueError("the reason")
 
