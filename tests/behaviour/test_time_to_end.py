@@ -54,7 +54,10 @@ def test_of_a_child_is_the_time_that_its_supervisor_gives(
             supervisor.start_child(cleans_up, done, self_(), shutdown=shutdown)
             await receive("ready".__eq__)
 
-    assert seconds_of(main) == (pytest.approx(CLEANUP), ["cleaned up"])
+    seconds, done = seconds_of(main)
+
+    assert seconds == pytest.approx(CLEANUP)
+    assert done == ["cleaned up"]
 
 
 def test_of_a_child_is_over_when_its_supervisor_kills_it() -> None:
@@ -63,7 +66,10 @@ def test_of_a_child_is_over_when_its_supervisor_kills_it() -> None:
             supervisor.start_child(cleans_up, done, self_(), shutdown=6.0)
             await receive("ready".__eq__)
 
-    assert seconds_of(main) == (pytest.approx(6.0), [])
+    seconds, done = seconds_of(main)
+
+    assert seconds == pytest.approx(6.0)
+    assert done == []
 
 
 def test_of_a_child_with_a_grace_of_its_own_is_that() -> None:
@@ -76,7 +82,10 @@ def test_of_a_child_with_a_grace_of_its_own_is_that() -> None:
         async with Supervisor([ChildSpec("child", start, shutdown=30.0)]):
             await receive("ready".__eq__)
 
-    assert seconds_of(main) == (pytest.approx(1.0), [])
+    seconds, done = seconds_of(main)
+
+    assert seconds == pytest.approx(1.0)
+    assert done == []
 
 
 @pytest.mark.parametrize("timeout", [30.0, None])
@@ -86,7 +95,10 @@ def test_of_a_task_is_the_time_that_its_shutdown_waits(timeout: float | None) ->
         await receive("ready".__eq__)
         assert await fastask.shutdown(task, timeout) is None
 
-    assert seconds_of(main) == (pytest.approx(CLEANUP), ["cleaned up"])
+    seconds, done = seconds_of(main)
+
+    assert seconds == pytest.approx(CLEANUP)
+    assert done == ["cleaned up"]
 
 
 def test_of_a_process_that_nobody_waits_for_is_the_grace() -> None:
@@ -96,4 +108,7 @@ def test_of_a_process_that_nobody_waits_for_is_the_grace() -> None:
         fastask.exit(process, fastask.SHUTDOWN)
         assert (await receive(ref)).reason == fastask.SHUTDOWN
 
-    assert seconds_of(main) == (pytest.approx(5.0), [])
+    seconds, done = seconds_of(main)
+
+    assert seconds == pytest.approx(5.0)
+    assert done == []
