@@ -85,7 +85,7 @@ class TestProcesses:
 
             with pytest.raises(ValueError, match="must be one of this node"):
                 fastask.process_info(echo)
-            with pytest.raises(ValueError, match="must be one of this node"):
+            with pytest.raises(ValueError, match="must be a process of this node"):
                 fastask.register("echo", echo)
 
     async def test_it_cannot_be_pickled_elsewhere(self, cluster: Cluster) -> None:

@@ -59,11 +59,12 @@ class TestCall:
             counter = Address("counter", world.names[0])
             ref = fastask.monitor(counter)
 
-            await GenServer.call(counter, "answer")
+            with pytest.raises(fastask.CallError) as caught:
+                await GenServer.call(counter, "answer")
 
-            reason = (await fastask.receive(ref)).reason
             answer = Answer(1, then="what nobody may do then")  # type: ignore[arg-type]  # on purpose
-            assert reason == ("bad_return_value", answer)
+            assert caught.value.reason == ("bad_return_value", answer)
+            assert (await fastask.receive(ref)).reason == ("bad_return_value", answer)
 
     async def test_time_runs_out_and_the_late_reply_is_dropped(
         self, cluster: Cluster
