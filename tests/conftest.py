@@ -17,6 +17,7 @@ import signal
 import sys
 import threading
 import types
+import weakref
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -70,9 +71,10 @@ if COUNTS:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give every async test, and every test that asks for a loop, the loop matrix."""
-    if inspect.iscoroutinefunction(metafunc.function):
-        metafunc.fixturenames.append("loop_factory")
-    if "loop_factory" in metafunc.fixturenames:
+    names = metafunc.fixturenames
+    if "loop_factory" in names or inspect.iscoroutinefunction(metafunc.function):
+        if "loop_factory" not in names:
+            names.append("loop_factory")  # else it is an argument that no test takes
         metafunc.parametrize("loop_factory", LOOPS.values(), ids=LOOPS.keys())
 
 
@@ -86,6 +88,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Take the tests themselves out of the collections that follow each of them."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def loop_of_an_async_test(request: pytest.FixtureRequest) -> None:
+    """Hand the loop to the plugin, which takes it from where a test's arguments are."""
+    # pytest forgets a name that was appended to those of a test, and keeps its value.
+    if inspect.iscoroutinefunction(request.function):
+        request.node.funcargs["loop_factory"] = request.getfixturevalue("loop_factory")
 
 
 @pytest.fixture
@@ -109,13 +119,22 @@ def what_was_made_is_freed(request: pytest.FixtureRequest) -> Iterator[None]:
     gc.collect()
     before = alive()
     yield
-    request.node.stash[caplog_records_key].clear()  # reports name processes
+    forget_reports(request.node)
     forget_frames(request.node)
+    forget_what_dask_keeps()
     request.node.funcargs.clear()  # a loop among them has its scheduler
-    while gc.collect():
-        pass  # what a finalizer let go of, or revived, is found the next time
+    while (
+        gc.collect()
+    ):  # what a finalizer let go of, or revived, is found the next time
+        forget_reports(request.node)
     left = {kind: n - before[kind] for kind, n in alive().items() if n > before[kind]}
     assert not left, f"objects left behind: {left}"
+
+
+def forget_reports(test: pytest.Item) -> None:
+    """Let go of what was logged: it names processes, and what finalizers closed."""
+    for records in test.stash[caplog_records_key].values():
+        records.clear()
 
 
 def forget_frames(test: pytest.Item) -> None:
@@ -132,6 +151,20 @@ def forget_frames(test: pytest.Item) -> None:
             error.__traceback__ = error.__context__ = None
     for name in ("last_type", "last_value", "last_traceback", "last_exc"):
         sys.__dict__.pop(name, None)
+
+
+def forget_what_dask_keeps() -> None:
+    """Let go of closed loops, which Dask and what it uses hold longer than a test."""
+    if "distributed.comm.tcp" not in sys.modules:
+        return
+    tornado, dask = sys.modules["tornado.ioloop"], sys.modules["distributed.comm.tcp"]
+    loops = tornado.IOLoop._ioloop_for_asyncio
+    for loop in [loop for loop in loops if loop.is_closed()]:
+        del loops[loop]  # Tornado does when it sees another one
+    for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]  # private
+        about = finalizer.peek()
+        if about and isinstance(about[0], dask.TCP) and about[0].closed():
+            finalizer.detach()  # a write that failed does not, and holds the stream
 
 
 def alive() -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Coroutine, Hashable
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
@@ -25,6 +25,7 @@ from fastask._core.verb import demonitor, exit, monitor, self_, trap_exit, untie
 from fastask.spec import ChildSpec, Restart, Shutdown, StartWith
 
 S = TypeVar("S")
+Starting = Coroutine[Any, Any, Process[None] | None]
 
 
 class Service(Located, Generic[S]):
@@ -43,8 +44,10 @@ class Service(Located, Generic[S]):
     _dest: Hashable | None = None
 
     @classmethod
-    async def start_link(cls, *args: Any, **options: Any) -> Self:
+    def start_link(cls, *args: Any, **options: Any) -> Coroutine[Any, Any, Self]:
         """Make one of these arguments and start it, linked to the caller.
+
+        The caller is who calls this, whoever awaits it: `asyncio.gather` may.
 
         Args:
             args: Of the class.
@@ -59,9 +62,7 @@ class Service(Located, Generic[S]):
             TypeError: If an argument is of a wrong type.
             ValueError: If an option has no such value.
         """
-        service = cls(*args, **options)
-        await service._start()
-        return service
+        return cls(*args, **options)._start()
 
     @classmethod
     def ref(cls, name: Hashable) -> Self:
@@ -141,8 +142,7 @@ class Service(Located, Generic[S]):
 
     async def __aenter__(self) -> Self:
         """Start it, linked to the caller."""
-        await self._start()
-        return self
+        return await self._start()
 
     async def __aexit__(
         self,
@@ -195,7 +195,8 @@ class Service(Located, Generic[S]):
 
     async def _run_as_root(self) -> None:
         """Run as an application, see `fastask.run`."""
-        process = await self._start()
+        process = (await self._start()).process
+        assert process is not None
         trap_exit(True)
         message = await receive(
             lambda m: isinstance(m, Exited) and m.process in (None, process)
@@ -216,20 +217,24 @@ class Service(Located, Generic[S]):
 
     _gave_up = False
 
-    async def _start(self) -> Process[None]:
+    def _start(self) -> Coroutine[Any, Any, Self]:
+        """Return what starts it when awaited, linked to who calls this."""
         if self._dest is not None:
             raise TypeError(f"{self!r} is a reference, and cannot be started")
         if self._process is not None and self._process.alive:
             raise AlreadyStartedError(
                 f"{self!r} has been started already", process=self._process
             )
-        process: Process[None] | None = await start_server(
-            self._server, (self,), self.name, None, True, self._supervises, type(self)
+        kind = type(self)
+        start = start_server(
+            self._server, (self,), self.name, None, True, self._supervises, kind
         )
-        assert process is not None
-        self._process = process
-        self._starter = self_()
-        return process
+        return self._started(start, self_())
+
+    async def _started(self, start: Starting, starter: Process[Any]) -> Self:
+        self._process = await start
+        self._starter = starter
+        return self
 
     def _twin(self) -> Self:
         """Return another one with the same options, that is not started."""
@@ -286,3 +291,7 @@ class Service(Located, Generic[S]):
         is_new = self._process is None and self._dest is None
         what = "has not been started" if is_new else "has ended"
         return NoProcessError(f"{self!r} must be running, and it {what}")
+
+
+# What it returns is awaited in the process whose function it is.
+vars(Service)["start_link"].__func__.__fastask_wait__ = True

@@ -15,7 +15,7 @@ from fastask._core.start import check_seconds
 from fastask._core.verb import self_
 from fastask._nodes.engine import Caps, Engine
 from fastask._nodes.events import NodeDown, NodeUp
-from fastask._service import Service
+from fastask._service import Service, Starting
 
 if TYPE_CHECKING:
     from fastask._nodes.cluster import Cluster
@@ -58,15 +58,11 @@ class Node(Service[Any]):
 
     def __await__(self) -> Generator[Any, None, Self]:
         """Join the cluster; it is left by `stop`, or when the program ends."""
-        return self._joined().__await__()
+        return self._start().__await__()
 
-    async def _joined(self) -> Self:
-        await self._start()
-        return self
-
-    async def _start(self) -> Process[None]:
+    async def _started(self, start: Starting, starter: Process[Any]) -> Self:
         try:
-            return await super()._start()
+            return await super()._started(start, starter)
         except StartError as error:
             if isinstance(error.reason, Exception):
                 raise error.reason from None

@@ -12,7 +12,12 @@ import functools
 import inspect
 import random
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import (
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from typing import Any
 
 import pytest
@@ -30,6 +35,7 @@ MARKER = (
     "process of fastask.run"
 )
 OPTIONS = {"loop_factory", "seed", "grace"}
+OUTCOMES = (pytest.fail.Exception, pytest.skip.Exception, pytest.exit.Exception)
 OTHERS = ("asyncio", "anyio", "trio")
 PENDING = pytest.StashKey[dict[str, "Pending"]]()
 
@@ -290,23 +296,62 @@ def _run(item: pytest.Function, test: Callable[[], Any]) -> None:
     reads_crashes = bool({"crashes", "caplog"} & set(item.fixturenames))
     with nullcontext() if reads_crashes else Crashes() as crashes:
         leaks = Leaks(crashes)
+        verdict = Verdict()
         clock = item.funcargs.get("virtual_time")
-        if isinstance(clock, VirtualTime):
-            words = f" (seed={clock.seed})"
-            run_in_virtual_time(_root, item, leaks, test, seed=clock.seed, **options)
-        elif seed is None:
-            words = ""
-            run(_root, item, leaks, test, loop_factory=factory, **options)
-        else:
-            raise pytest.UsageError("a seed needs the fixture virtual_time")
+        with verdict.raised():
+            if isinstance(clock, VirtualTime):
+                words = f" (seed={clock.seed})"
+                run_in_virtual_time(
+                    _root, item, leaks, verdict, test, seed=clock.seed, **options
+                )
+            elif seed is None:
+                words = ""
+                run(_root, item, leaks, verdict, test, loop_factory=factory, **options)
+            else:
+                raise pytest.UsageError("a seed needs the fixture virtual_time")
     if leaks.found:
         lines = "".join(f"\n    {line}" for line in leaks.found)
         pytest.fail(f"the test left something behind{words}:{lines}", pytrace=False)
 
 
-async def _root(item: pytest.Function, leaks: Leaks, test: Callable[[], Any]) -> None:
+class Verdict:
+    """What ends a test where no code of its own does: a callback of its loop.
+
+    uvloop calls handlers of signals from one, so that of `pytest-timeout`. A loop would
+    only log what is raised there, and a test that hangs would go on.
+    """
+
+    def __init__(self) -> None:
+        self.outcome: BaseException | None = None
+
+    def watch(self) -> None:
+        """Take over the exception handler of the running loop."""
+        asyncio.get_running_loop().set_exception_handler(self._handle)
+
+    def _handle(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, OUTCOMES):
+            self.outcome = error
+            loop.stop()
+        else:
+            loop.default_exception_handler(context)
+
+    @contextmanager
+    def raised(self) -> Iterator[None]:
+        """Raise the outcome where the run is over, in place of how it ended."""
+        try:
+            yield
+        finally:
+            if self.outcome is not None:
+                raise self.outcome
+
+
+async def _root(
+    item: pytest.Function, leaks: Leaks, verdict: Verdict, test: Callable[[], Any]
+) -> None:
     """The root process of a test."""
     leaks.watch()
+    verdict.watch()
     async with _fixtures(item) as values:
         supervised = item.funcargs.get("supervised")
         try:

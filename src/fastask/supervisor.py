@@ -6,7 +6,7 @@ import inspect
 import logging
 from asyncio import CancelledError
 from collections.abc import Hashable, Iterable
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, Self, get_args
 
 from fastask._core.answer import Stop
 from fastask._core.errors import AlreadyStartedError, ChildNotFoundError, StartError
@@ -18,7 +18,7 @@ from fastask._core.start import check_many
 from fastask._core.task import start_link
 from fastask._core.verb import self_, send, trap_exit
 from fastask._report import report_giving_up, report_restart, report_start_failure
-from fastask._service import Service
+from fastask._service import Service, Starting
 from fastask._supervision import (
     Child,
     ChildCount,
@@ -175,9 +175,9 @@ class Supervisor(Service["SupervisorServer"]):
             )
         return spec
 
-    async def _start(self) -> Process[None]:
+    async def _started(self, start: Starting, starter: Process[Any]) -> Self:
         try:
-            return await super()._start()
+            return await super()._started(start, starter)
         except StartError as error:
             match error.reason:
                 case ("shutdown", ("failed_to_start_child", id, reason)):

@@ -63,8 +63,8 @@ class TestStartThatHangs:
     @pytest.mark.usefixtures("crashes")
     async def test_ends_in_order_with_its_starter(self, reason: Any) -> None:
         notes: list[Any] = []
-        tree = Supervisor([noted("a", notes), noted("b", notes), (Hanging, self_())])
-        starter = spawn(tree._start)
+        tree = [noted("a", notes), noted("b", notes), (Hanging, self_())]
+        starter = spawn(Supervisor.start_link, tree)
         hanging = await receive(Process)
         fastask.exit(starter, reason)
         await nobody_else()
@@ -89,8 +89,8 @@ class TestStartThatHangs:
         inner = Supervisor(
             [noted("c", notes), noted("d", notes), (Hanging, self_())], name="inner"
         )
-        tree = Supervisor([noted("a", notes), noted("b", notes), inner])
-        starter = spawn(tree._start)
+        tree = [noted("a", notes), noted("b", notes), inner]
+        starter = spawn(Supervisor.start_link, tree)
         await receive(Process)
         fastask.exit(starter, SHUTDOWN)
         await nobody_else()
@@ -106,7 +106,7 @@ class TestStartThatHangs:
             return fastask.spawn_link(goes_on)
 
         child = fastask.ChildSpec("goes on", start, shutdown=0.01)
-        starter = spawn(Supervisor([child, (Hanging, self_())])._start)
+        starter = spawn(Supervisor.start_link, [child, (Hanging, self_())])
         await receive(Process)
         fastask.exit(starter, SHUTDOWN)
         await nobody_else()
@@ -119,7 +119,7 @@ class TestStartThatHangs:
                 trap_exit(True)
                 await super().init(client)
 
-        starter = spawn(Supervisor([(Trapping, self_())])._start)
+        starter = spawn(Supervisor.start_link, [(Trapping, self_())])
         trapping = await receive(Process)
         ref = monitor(trapping)
         fastask.exit(starter, SHUTDOWN)

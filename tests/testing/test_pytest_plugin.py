@@ -160,6 +160,43 @@ async def test_marker():
 
         result.assert_outcomes(passed=2)
 
+    @pytest.mark.parametrize("traps", [False, True])
+    def test_an_outcome_in_a_callback_ends_a_test(
+        self, check: Check, traps: bool
+    ) -> None:
+        """uvloop calls the handlers of signals there, so that of pytest-timeout."""
+        result = check(f"""
+async def test_one():
+    fastask.trap_exit({traps})
+    asyncio.get_running_loop().call_soon(pytest.fail, "it took too long")
+    try:
+        await receive("never".__eq__)
+    finally:
+        print("unwound")
+
+async def test_two():
+    asyncio.get_running_loop().call_soon(pytest.skip, "no wish to")
+    await receive("never".__eq__)
+
+async def test_three():
+    pass
+""")
+
+        result.assert_outcomes(failed=1, skipped=1, passed=1)
+        told(result, "Failed: it took too long", "unwound")
+
+    def test_other_errors_in_a_callback_are_logged(self, check: Check) -> None:
+        result = check("""
+async def test_one(caplog):
+    loop, passed = asyncio.get_running_loop(), asyncio.Event()
+    loop.call_soon([].pop)
+    loop.call_soon(passed.set)
+    await passed.wait()
+    assert "pop from empty list" in caplog.text
+""")
+
+        result.assert_outcomes(passed=1)
+
     def test_an_option_that_the_marker_has_not_is_refused(self, check: Check) -> None:
         result = check("""
 @pytest.mark.fastask(loop="uvloop")
