@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
@@ -30,6 +31,9 @@ async def serve(server: uvicorn.Server, listening: socket.socket) -> None:
     finally:
         for listener in server.servers:
             listener.close()
+        if listening.fileno() >= 0:  # it was to become a listener when the signal came
+            asyncio.get_running_loop().remove_reader(listening)
+            listening.close()
         for connection in list(server.server_state.connections):
             connection.shutdown()  # when its answer is out
 
