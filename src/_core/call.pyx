@@ -176,12 +176,16 @@ cdef CallWait new_call(object dest, object request, object timeout, CallKind kin
     wait.dest = dest
     wait.asked = request
     wait.kind = kind
+    wait.unawaited = True
     return wait
 
 
 @cython.final
 cdef class CallWait(Wait):
     """Sends a request at its first poll, and waits for the reply."""
+
+    cdef str verb(self):
+        return "call"
 
     cdef bint poll(self) except -1:
         cdef GenCall call

@@ -31,6 +31,9 @@ cdef class AwaitMany(Wait):
     enough of them, so that n tasks cost n steps, not n squared.
     """
 
+    cdef str verb(self):
+        return "await_many"
+
     cdef bint poll(self) except -1:
         cdef Task task
         cdef int taken
@@ -190,6 +193,7 @@ cdef AwaitMany _many(list tasks, object timeout, object on_timeout, Py_ssize_t l
     wait.timeout = timeout
     wait.on_timeout = on_timeout
     wait.missing = limit
+    wait.unawaited = True
     return wait
 
 

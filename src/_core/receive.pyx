@@ -64,6 +64,9 @@ cdef object _MISSING = object()
 cdef class Receive(Wait):
     """Takes the oldest message that matches, out of the process's own mailbox."""
 
+    cdef str verb(self):
+        return "receive"
+
     cdef bint poll(self) except -1:
         return self.take()
 
@@ -138,6 +141,9 @@ cdef class Receive(Wait):
 cdef class Sleep(Wait):
     """Waits for time to pass."""
 
+    cdef str verb(self):
+        return "sleep"
+
     cdef bint poll(self) except -1:
         return False
 
@@ -146,6 +152,7 @@ cdef class Sleep(Wait):
             self.alarm is None or self.alarm.limit != 0 or self.process.fate != FREE
         ):
             return Wait._step(self, out)
+        self.unawaited = False
         if self.stage == FRESH:
             self.stage = PARKED
             return self._take_turn(out)
@@ -173,7 +180,9 @@ cdef Receive _blank():
 cdef bint _wipe(PyObject *freed) noexcept:
     """Make a receive that nobody refers to as new; False when it cannot be."""
     # A variable of its type would count as a reference, and free the receive again.
-    if (<Receive>freed).stage == PARKED or type((<Receive>freed).pattern) is tuple:
+    if (<Receive>freed).stage == PARKED or (<Receive>freed).unawaited:
+        return False
+    if type((<Receive>freed).pattern) is tuple:
         return False
     (<Receive>freed).process = None
     (<Receive>freed).value = None
@@ -243,6 +252,7 @@ def receive(*patterns, timeout=None):
     """
     cdef Receive wait = new_receive(patterns)
     wait.limit_to(timeout)
+    wait.unawaited = True
     return wait
 
 
@@ -253,7 +263,7 @@ def receive_even_in_exit(pattern):
     limit then.
     """
     cdef Receive wait = new_receive((pattern,))
-    wait.honoured = True
+    wait.honoured = wait.unawaited = True
     return wait
 
 
@@ -320,6 +330,7 @@ def sleep(seconds):
     if seconds is not None:
         wait.set_alarm(limit_of("seconds", seconds))
     wait.process = current_process()
+    wait.unawaited = True
     return wait
 
 
@@ -327,10 +338,12 @@ cdef object _receive_one(PyObject *pattern):
     """Do as `receive`, of one pattern or, for NULL, of none."""
     cdef Receive wait
     if pattern is not NULL and type(<object>pattern) is not Ref:
-        return new_receive((<object>pattern,))
-    wait = _blank()
-    if pattern is not NULL:
-        wait.pattern = <object>pattern
+        wait = new_receive((<object>pattern,))
+    else:
+        wait = _blank()
+        if pattern is not NULL:
+            wait.pattern = <object>pattern
+    wait.unawaited = True
     return wait
 
 

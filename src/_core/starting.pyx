@@ -72,6 +72,9 @@ cdef class Starting(Bond):
 cdef class StartWait(Wait):
     """Starts a process at its first poll, and waits until it has begun."""
 
+    cdef str verb(self):
+        return "start"
+
     cdef bint poll(self) except -1:
         cdef Starting starting
         if self.body is not None:
@@ -213,4 +216,5 @@ cdef StartWait new_start(
     wait.function = function
     wait.name = name
     wait.links = links
+    wait.unawaited = True
     return wait

@@ -291,6 +291,9 @@ class _Done:
 cdef class Await(Wait):
     """Waits for the outcome of one task."""
 
+    cdef str verb(self):
+        return "await_"
+
     cdef bint poll(self) except -1:
         cdef Task task = self.task
         cdef int taken = task.take()
@@ -347,7 +350,7 @@ cdef Await _await_of(Task task):
 cdef bint _wipe(PyObject *freed) noexcept:
     """Make an await that nobody refers to as new; False when it cannot be."""
     # A variable of its type would count as a reference, and free the await again.
-    if (<Await>freed).stage == PARKED:
+    if (<Await>freed).stage == PARKED or (<Await>freed).unawaited:
         return False
     (<Await>freed).process = None
     (<Await>freed).value = None
@@ -364,6 +367,7 @@ cdef Await new_await(Task task, str verb, object timeout, bint yields):
     wait = _await_of(task)
     wait.limit_to(timeout)
     wait.yields = yields
+    wait.unawaited = True
     return wait
 
 
@@ -372,6 +376,9 @@ cdef Await new_await(Task task, str verb, object timeout, bint yields):
 @cython.final
 cdef class Shutdown(Wait):
     """Sends the exit signal at its first poll, and waits for what comes of it."""
+
+    cdef str verb(self):
+        return "shutdown"
 
     cdef bint poll(self) except -1:
         cdef Task task = self.task
@@ -452,6 +459,7 @@ cdef Shutdown new_shutdown(Task task, object timeout):
     wait.brutal = brutal
     if not brutal:
         wait.limit_to(timeout)
+    wait.unawaited = True
     return wait
 
 
@@ -461,6 +469,7 @@ cdef object kill_task(Task task):
     if task.completed:
         return ignore_task(task)
     wait = new_shutdown(task, _BRUTAL_KILL)
+    wait.unawaited = False
     return wait.value if wait.poll() else None
 
 

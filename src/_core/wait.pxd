@@ -33,7 +33,9 @@ cdef class Wait:
     cdef unsigned char stage
     cdef flag expired
     cdef flag honoured      # may wait even while the process is unwinding
+    cdef flag unawaited     # I31: so far, though a verb handed it out
 
+    cdef str verb(self)
     cdef bint poll(self) except -1
     cdef int expire(self) except -1
     cdef bint wants(self, Letter letter) except -1

@@ -8,6 +8,7 @@ behalf of the process) it yields a future, the gate.
 """
 
 from collections.abc import Coroutine
+from warnings import warn
 
 cimport cython
 from cpython.object cimport PyObject, PyTypeObject
@@ -26,6 +27,8 @@ cdef extern from "Python.h":
     void PyObject_GC_Track(PyObject *thing)
     void PyObject_GC_UnTrack(PyObject *thing)
     bint PyObject_GC_IsTracked(object thing)
+
+cdef object _warn = warn
 
 
 @cython.final
@@ -46,6 +49,10 @@ cdef class Wait:
 
     def __init__(self):
         raise TypeError("a wait is made by the verb that waits")
+
+    def __dealloc__(self):
+        if self.unawaited and self.stage == FRESH:
+            _warn(f"{self.verb()} was never awaited", RuntimeWarning)
 
     def __await__(self):
         return self
@@ -76,6 +83,10 @@ cdef class Wait:
     def close(self):
         """Stop waiting, as `coroutine.close` does."""
         self.leave()
+
+    cdef str verb(self):
+        """Return what the user called. What derived classes hold is gone by then."""
+        return "wait"
 
     cdef bint poll(self) except -1:
         """Tell whether the wait is over, with the outcome in `value`, or raise it."""
@@ -151,6 +162,7 @@ cdef class Wait:
     cdef int _step(self, PyObject **out) except -1:
         """Poll; return 1 with the value, or 0 with what to yield, or raise."""
         cdef Process process = self.process
+        self.unawaited = False
         if self.stage == FINISHED:
             raise RuntimeError(f"cannot await {self!r} a second time")
         if process.fate != FREE or process.life == DEAD:
@@ -245,6 +257,12 @@ cdef class Wait:
 
 
 Coroutine.register(Wait)  # so that asyncio makes a task of one where it needs a task
+
+
+def passed_on(Wait wait):
+    """Return a wait that a coroutine is to await, which tells if nobody awaits that."""
+    wait.unawaited = False
+    return wait
 
 
 cdef void hide(Wait wait) noexcept:

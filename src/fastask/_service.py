@@ -22,6 +22,7 @@ from fastask._core.reason import NOPROC, NORMAL, SHUTDOWN, is_expected, normalis
 from fastask._core.receive import receive, receive_even_in_exit
 from fastask._core.server import is_server, served_by, start_server
 from fastask._core.verb import demonitor, exit, monitor, self_, trap_exit, untie
+from fastask._core.wait import passed_on
 from fastask.spec import ChildSpec, Restart, Shutdown, StartWith
 
 S = TypeVar("S")
@@ -229,7 +230,7 @@ class Service(Located, Generic[S]):
         start = start_server(
             self._server, (self,), self.name, None, True, self._supervises, kind
         )
-        return self._started(start, self_())
+        return self._started(passed_on(start), self_())
 
     async def _started(self, start: Starting, starter: Process[Any]) -> Self:
         self._process = await start

@@ -1,9 +1,11 @@
 from types import TracebackType
-from typing import Any, Never, Self, final
+from typing import Any, Never, Self, TypeVar, final
 
 from typing_extensions import disjoint_base
 
 from fastask._core.wheel import Node
+
+_A = TypeVar("_A")
 
 @final
 class Alarm(Node): ...
@@ -22,3 +24,5 @@ class Wait:
         traceback: TracebackType | None = None,
     ) -> Never: ...
     def close(self) -> None: ...
+
+def passed_on(wait: _A) -> _A: ...
