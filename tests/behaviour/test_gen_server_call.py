@@ -172,15 +172,20 @@ class TestReply:
         await GenServer.stop(server)
 
     async def test_comes_later_from_a_worker_thread(self) -> None:
+        threads: list[threading.Thread] = []
+
         def delegate(server: Server, from_: GenCall) -> NoReply:
-            threading.Thread(
+            thread = threading.Thread(
                 target=GenServer.reply, args=(from_, "from a thread")
-            ).start()
+            )
+            threads.append(thread)
+            thread.start()
             return NoReply()
 
         server = await running(Server.start_link())
 
         assert await GenServer.call(server, delegate) == "from a thread"
+        threads.pop().join()  # it has the call until it ends
         assert left_behind() == NOTHING
         await GenServer.stop(server)
 
