@@ -123,9 +123,7 @@ def what_was_made_is_freed(request: pytest.FixtureRequest) -> Iterator[None]:
     forget_frames(request.node)
     forget_what_dask_keeps()
     request.node.funcargs.clear()  # a loop among them has its scheduler
-    while (
-        gc.collect()
-    ):  # what a finalizer let go of, or revived, is found the next time
+    while gc.collect():  # finds what a finalizer let go of, or revived, the next time
         forget_reports(request.node)
     left = {kind: n - before[kind] for kind, n in alive().items() if n > before[kind]}
     assert not left, f"objects left behind: {left}"

@@ -167,10 +167,11 @@ def test_what_comes_between_the_last_turn_and_the_end_is_not_kept() -> None:
     thread = threading.Thread(target=send_late)
     thread.start()
     thread.join()
-    task._log_destroy_pending = False  # type: ignore[attr-defined]  # it is on purpose
-    loop.close()
 
     assert watched[0]() is None
+    task.cancel()
+    loop.run_until_complete(asyncio.wait([task]))
+    loop.close()
 
 
 @pytest.mark.parametrize("reason", ["reason", fastask.KILL])
