@@ -159,7 +159,7 @@ def forget_what_dask_keeps() -> None:
     loops = tornado.IOLoop._ioloop_for_asyncio
     for loop in [loop for loop in loops if loop.is_closed()]:
         del loops[loop]  # Tornado does when it sees another one
-    for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]  # private
+    for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]  # it is private
         about = finalizer.peek()
         if about and isinstance(about[0], dask.TCP) and about[0].closed():
             finalizer.detach()  # a write that failed does not, and holds the stream

@@ -32,7 +32,7 @@ async def serve(server: uvicorn.Server, listening: socket.socket) -> None:
         for listener in server.servers:
             listener.close()
         if listening.fileno() >= 0:  # it was to become a listener when the signal came
-            with contextlib.suppress(NotImplementedError):  # Windows
+            with contextlib.suppress(NotImplementedError):  # a proactor has no readers
                 asyncio.get_running_loop().remove_reader(listening)
             listening.close()
         for connection in list(server.server_state.connections):

@@ -48,7 +48,7 @@ class Service(Located, Generic[S]):
     def start_link(cls, *args: Any, **options: Any) -> Coroutine[Any, Any, Self]:
         """Make one of these arguments and start it, linked to the caller.
 
-        The caller is who calls this, whoever awaits it: `asyncio.gather` may.
+        The caller is who calls this, also where `asyncio.gather` awaits it.
 
         Args:
             args: Of the class.

@@ -145,13 +145,13 @@ class TestCall:
         self, start: Start
     ) -> None:
         with pytest.warns(RuntimeWarning, match="never awaited"):
-            start()  # type: ignore[unused-coroutine]
+            start()  # type: ignore[unused-coroutine]  # what is tested
 
         assert processes() == [self_()]
 
     async def test_tells_of_wrong_arguments_at_once(self) -> None:
         with pytest.raises(TypeError, match="children must be"):
-            Supervisor.start_link(1)  # type: ignore[unused-coroutine]
+            Supervisor.start_link(1)  # type: ignore[unused-coroutine]  # it raises
 
     async def test_is_the_function_of_a_process(self) -> None:
         function, args = STARTS["registry"]

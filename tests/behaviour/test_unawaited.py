@@ -108,7 +108,7 @@ class TestVerb:
     async def test_with_wrong_arguments_does_not_warn(self) -> None:
         def use(task: fastask.Task[Any], server: Process[Any]) -> None:
             wrong: list[Callable[[], Any]] = [
-                lambda: receive(3),  # type: ignore[call-overload]
+                lambda: receive(3),  # type: ignore[call-overload]  # it raises
                 lambda: receive(timeout=-1),
                 lambda: fastask.sleep(-1),
                 lambda: task.await_(timeout=-1),
@@ -125,7 +125,7 @@ class TestVerb:
 
     async def test_is_told_at_its_line(self) -> None:
         with pytest.warns(RuntimeWarning) as caught:
-            receive()  # type: ignore[unused-coroutine]
+            receive()  # type: ignore[unused-coroutine]  # what is tested
 
         assert caught[0].filename == __file__
 
